@@ -1,0 +1,178 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Proves that PostgreSQL comes back: raises one with backups in an object store, burns it, brings it
+/// back from the store alone, and accounts for every acknowledged row.
+#[derive(Debug, Parser)]
+#[command(name = "phoenix", version, about, long_about = None, max_term_width = 100, after_help = "\
+Exit status: 0 valid · 1 invalid · 2 usage or configuration · 3 could not verify · 4 valid but over a \
+budget · 130 interrupted, after cleaning up")]
+pub struct Arguments {
+    /// The configuration; without it ./castle.toml is read if it is there
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Burn a castle and bring it back: the Phoenix Protocol
+    #[command(after_help = "\
+Examples:
+  phoenix drill                          the protocol, on this machine
+  phoenix drill --target immediate       INVALID: shows exactly the rows that live in WAL alone
+  phoenix drill --scenario second-life   two fires, three timelines
+  phoenix drill --size 1GiB --storage disk
+  phoenix drill --json | jq -c .event")]
+    Drill(DrillArguments),
+    /// List the scenarios and what each promises
+    Scenarios {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what each environment needs, whether it is there, and how to get it
+    Doctor,
+    /// Remove what drills left whose process is gone
+    Sweep {
+        /// Also what was kept on purpose (--keep)
+        #[arg(long)]
+        kept: bool,
+    },
+    /// Serve the embedded object store alone, until interrupted
+    Store(StoreArguments),
+    /// Show the account of a drill again
+    Report {
+        /// The drill's directory of evidence
+        #[arg(value_name = "DIR", default_value = "target/phoenix/latest")]
+        directory: PathBuf,
+    },
+    /// Print the JSON Schema of report.json, or of a line of ledger.jsonl
+    Schema {
+        /// Which
+        #[arg(value_enum, default_value_t = Document::Report)]
+        document: Document,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// A document with a schema.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Document {
+    /// report.json
+    Report,
+    /// A line of ledger.jsonl
+    Ledger,
+}
+
+/// What a drill is asked to do. What is not said here is taken from castle.toml.
+#[derive(Debug, Args)]
+pub struct DrillArguments {
+    /// What to play: see `phoenix scenarios`
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Where to play it
+    #[arg(long, value_enum)]
+    pub environment: Option<EnvironmentName>,
+    /// Where to the protocol goes back: latest, immediate, time, lsn, xid, name (the moment after the
+    /// last row), or one with a value, such as lsn:0/3000148
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<phoenix_drill::Target>,
+    /// Go to a unique restore point, with every archive error fatal
+    #[arg(long, conflicts_with = "target")]
+    pub sealed: bool,
+    /// Rows that the workload inserts before and after the backup, each
+    #[arg(long, value_name = "N")]
+    pub rows: Option<u64>,
+    /// Writers at the same time
+    #[arg(long, value_name = "N")]
+    pub writers: Option<u32>,
+    /// Random text added to each row, such as 2KiB
+    #[arg(long, value_name = "SIZE", value_parser = crate::castle_file::parse_bytes)]
+    pub pad: Option<u64>,
+    /// Bulk data in the cluster before the backup, such as 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = crate::castle_file::parse_bytes)]
+    pub size: Option<u64>,
+    /// Everything random follows from it
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where the victim and the store live
+    #[arg(long, value_enum)]
+    pub storage: Option<StorageName>,
+    /// Where evidence goes: one directory a run is made in it
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// When what the drill made is kept for a look
+    #[arg(long, value_enum)]
+    pub keep: Option<KeepName>,
+    /// Fail with exit status 4 if the RTO is longer, such as 30s
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub rto_budget: Option<std::time::Duration>,
+    /// Fail with exit status 4 if more acknowledged rows are lost (unassisted)
+    #[arg(long, value_name = "N")]
+    pub rpo_rows_budget: Option<u64>,
+    /// Show the spans within each span
+    #[arg(long)]
+    pub verbose: bool,
+    /// Print events as JSON lines instead
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EnvironmentName {
+    /// Processes on this machine, embedded object store
+    Local,
+}
+
+/// Where the victim and the store live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StorageName {
+    /// In memory (/dev/shm)
+    Tmpfs,
+    /// On disk (/var/tmp)
+    Disk,
+}
+
+/// When what the drill made is kept for a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeepName {
+    /// Never
+    Never,
+    /// When the verdict is not the expected one
+    OnFailure,
+    /// Always
+    Always,
+}
+
+/// How the store is served.
+#[derive(Debug, Args)]
+pub struct StoreArguments {
+    /// Where it keeps everything: empty, or a store's own
+    #[arg(long, value_name = "DIR")]
+    pub directory: PathBuf,
+    /// The port on 127.0.0.1; 0 is any free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// A bucket that is made if it is not there
+    #[arg(long, default_value = "phoenix")]
+    pub bucket: String,
+    /// The access key; its secret is taken from PHOENIX_STORE_SECRET_KEY, or made and written to a file
+    #[arg(long, env = "PHOENIX_STORE_ACCESS_KEY")]
+    pub access_key: Option<String>,
+    /// Faults to arm: a JSON file, see docs/store.md
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+}

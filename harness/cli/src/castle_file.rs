@@ -1,0 +1,316 @@
+//! `castle.toml`: what a drill is asked to do when the command line does not say.
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use phoenix_core::{Secret, SegmentSize};
+use phoenix_drill::{Keep, Settings, Target};
+use phoenix_local::{ExternalStore, LocalConfig, Storage};
+use serde::Deserialize;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct CastleFile {
+    drill: DrillSection,
+    local: LocalSection,
+    budget: BudgetSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct DrillSection {
+    scenario: Option<String>,
+    rows: Option<std::num::NonZeroU64>,
+    writers: Option<std::num::NonZeroU32>,
+    pad: Option<Bytes>,
+    size: Option<Bytes>,
+    seed: Option<u64>,
+    target: Option<TargetText>,
+    report: Option<PathBuf>,
+    keep: Option<KeepWord>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct LocalSection {
+    storage: Option<StorageWord>,
+    postgres_bin: Option<PathBuf>,
+    pgbackrest: Option<PathBuf>,
+    wal_segment_size: Option<Bytes>,
+    archive_timeout: Option<Period>,
+    victim_user: Option<String>,
+    store_port: Option<u16>,
+    store: Option<StoreSection>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct StoreSection {
+    host: String,
+    port: u16,
+    bucket: String,
+    prefix: String,
+    region: String,
+    ca_file: PathBuf,
+    access_key_variable: String,
+    secret_key_variable: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct BudgetSection {
+    rto: Option<Period>,
+    rpo: Option<Period>,
+    rpo_rows: Option<u64>,
+    rpo_wal: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeepWord {
+    Never,
+    OnFailure,
+    Always,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StorageWord {
+    Tmpfs,
+    Disk,
+}
+
+/// A value that is read from text by `FromStr` or a function like it.
+macro_rules! from_text {
+    ($name:ident($inner:ty) by $parse:expr) => {
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(try_from = "String")]
+        struct $name($inner);
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                $parse(&text).map(Self).map_err(|error| error.to_string())
+            }
+        }
+    };
+}
+from_text!(Bytes(u64) by parse_bytes);
+from_text!(Period(Duration) by humantime::parse_duration);
+from_text!(TargetText(Target) by str::parse::<Target>);
+
+/// Reads a size: `512`, `64MB`, `1GiB`.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
+    let unit = match text[digits.len()..].trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(format!("'{text}' is not a size, such as 64MB or 1GiB")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("'{text}' is not a size, such as 64MB or 1GiB"))?;
+    number.checked_mul(unit).ok_or_else(|| format!("'{text}' is too large"))
+}
+
+/// What the file asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Castle {
+    /// The scenario, if it names one.
+    pub scenario: Option<String>,
+    /// What a drill is asked to do.
+    pub settings: Settings,
+    /// How the local environment is set up.
+    pub local: LocalConfig,
+}
+
+/// What is wrong with a `castle.toml`.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum CastleFileError {
+    /// It cannot be read.
+    #[error("{path} cannot be read: {source}")]
+    #[diagnostic(help("give the configuration with --config FILE"))]
+    Unreadable {
+        /// Where.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{message}")]
+    #[diagnostic(help("the commented castle.toml in the repository shows every setting"))]
+    Wrong {
+        /// What.
+        message: String,
+        /// The whole text.
+        #[source_code]
+        text: NamedSource<String>,
+        /// Where.
+        #[label("here")]
+        place: SourceSpan,
+    },
+    /// A variable that it names is not set.
+    #[error("the environment variable {0} is not set, and castle.toml takes the store's credentials from it")]
+    #[diagnostic(help("export it; secrets are never written into castle.toml"))]
+    NoCredentials(String),
+}
+
+/// Reads the given file, or `castle.toml` here if there is one, or nothing.
+pub fn read(given: Option<&Path>) -> Result<Castle, CastleFileError> {
+    let default = Path::new("castle.toml");
+    let path = match given {
+        Some(path) => path,
+        None if default.exists() => default,
+        None => return Ok(Castle::default()),
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| CastleFileError::Unreadable { path: name.clone(), source })?;
+    parse(&name, &text, |name| std::env::var(name).ok())
+}
+
+/// Reads a file's text; credentials are taken from the variables that it names.
+pub fn parse(
+    name: &str,
+    text: &str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Castle, CastleFileError> {
+    let wrong = |message: String, place: std::ops::Range<usize>| CastleFileError::Wrong {
+        message,
+        text: NamedSource::new(name, text.to_owned()),
+        place: place.into(),
+    };
+    let file: CastleFile = toml::from_str(text)
+        .map_err(|error| wrong(error.message().to_owned(), error.span().unwrap_or(0..text.len())))?;
+    let CastleFile { drill, local, budget } = file;
+    let mut castle = Castle { scenario: drill.scenario, ..Castle::default() };
+    let settings = &mut castle.settings;
+    set(&mut settings.rows, drill.rows.map(Into::into));
+    set(&mut settings.writers, drill.writers.map(Into::into));
+    set(&mut settings.pad_bytes, drill.pad.and_then(|size| size.0.try_into().ok()));
+    set(&mut settings.size_bytes, drill.size.map(|size| size.0));
+    set(&mut settings.seed, drill.seed);
+    set(&mut settings.target, drill.target.map(|target| target.0));
+    set(&mut settings.evidence, drill.report);
+    set(
+        &mut settings.keep,
+        drill.keep.map(|keep| match keep {
+            KeepWord::Never => Keep::Never,
+            KeepWord::OnFailure => Keep::OnFailure,
+            KeepWord::Always => Keep::Always,
+        }),
+    );
+    settings.budget.rto = budget.rto.map(|period| period.0);
+    settings.budget.rpo = budget.rpo.map(|period| period.0);
+    settings.budget.rpo_rows = budget.rpo_rows;
+    settings.budget.rpo_wal_bytes = budget.rpo_wal.map(|size| size.0);
+    let config = &mut castle.local;
+    set(
+        &mut config.storage,
+        local.storage.map(|storage| match storage {
+            StorageWord::Tmpfs => Storage::Tmpfs,
+            StorageWord::Disk => Storage::Disk,
+        }),
+    );
+    if let Some(Bytes(bytes)) = local.wal_segment_size {
+        config.segment_size = SegmentSize::new(bytes).map_err(|error| {
+            let start = text.find("wal-segment-size").unwrap_or(0);
+            wrong(error.to_string(), start..text[start..].find('\n').map_or(text.len(), |end| start + end))
+        })?;
+    }
+    set(&mut config.archive_timeout_s, local.archive_timeout.and_then(|p| p.0.as_secs().try_into().ok()));
+    (config.postgres_bin, config.pgbackrest) = (local.postgres_bin, local.pgbackrest);
+    (config.victim_user, config.store_port) = (local.victim_user, local.store_port);
+    if let Some(store) = local.store {
+        let take = |name: &str| variable(name).ok_or_else(|| CastleFileError::NoCredentials(name.to_owned()));
+        config.store = Some(ExternalStore {
+            access_key: take(&store.access_key_variable)?,
+            secret_key: Secret::new(take(&store.secret_key_variable)?),
+            host: store.host,
+            port: store.port,
+            bucket: store.bucket,
+            prefix: store.prefix,
+            region: store.region,
+            ca_file: store.ca_file,
+        });
+    }
+    Ok(castle)
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(text: &str) -> Result<Castle, CastleFileError> {
+        parse("castle.toml", text, |name| Some(format!("value of {name}")))
+    }
+
+    /// The line and the message that an error points to.
+    fn error(text: &str) -> (usize, String) {
+        match parse_text(text).unwrap_err() {
+            CastleFileError::Wrong { message, place, .. } => {
+                (text[..place.offset()].lines().count().max(1), message)
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_example_is_valid_and_says_the_defaults() {
+        let example = include_str!("../../../castle.toml");
+        let castle = parse_text(example).unwrap();
+        let (settings, default) = (castle.settings, Settings::default());
+        assert_eq!(
+            (settings.rows, settings.writers, settings.pad_bytes),
+            (default.rows, default.writers, default.pad_bytes)
+        );
+        assert_eq!(
+            (settings.target, settings.keep, settings.budget),
+            (default.target, default.keep, default.budget)
+        );
+        assert_eq!(castle.local.segment_size, LocalConfig::default().segment_size);
+        // what the example shows in comments is valid too
+        let lines = example.lines().map(|line| match line.strip_prefix("#:") {
+            Some(setting) => setting.trim(),
+            None => line,
+        });
+        let all: Vec<_> = lines.collect();
+        let castle = parse_text(&all.join("\n")).unwrap();
+        assert_eq!(castle.local.store.unwrap().access_key, "value of CASTLE_ACCESS_KEY");
+    }
+
+    #[test]
+    fn errors_point_at_the_line() {
+        let (line, message) = error("[drill]\nrows = 10\nrowz = 5\n");
+        assert_eq!(line, 3);
+        assert!(message.starts_with("unknown field `rowz`, expected one of"), "{message}");
+        assert_eq!(error("[drill]\nrows = 0\n").0, 2);
+        assert_eq!(
+            error("[drill]\n\nsize = \"1 bushel\"\n"),
+            (3, "'1 bushel' is not a size, such as 64MB or 1GiB".into())
+        );
+        assert_eq!(error("[local]\nwal-segment-size = \"3MiB\"\n").0, 2);
+        assert_eq!(error("[drill\n").0, 1);
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        let sizes = ["7", "64MB", "1GiB", "2 KiB"].map(|text| parse_bytes(text).unwrap());
+        assert_eq!(sizes, [7, 64_000_000, 1 << 30, 2048]);
+        for text in ["", "MB", "1.5GB", "1TB", "-1", "99999999999GiB"] {
+            parse_bytes(text).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What each command does. Standard output is the program's own here, and nowhere else.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program's edge")]
+
+use crate::{
+    arguments::{
+        Arguments, Command, Document, DrillArguments, EnvironmentName, KeepName, StorageName, StoreArguments,
+    },
+    castle_file::{self, Castle},
+    catalogue, doctor,
+    run::{Production, ToJson, ToTerminal, latest, produce},
+};
+use clap::CommandFactory;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use phoenix_core::Secret;
+use phoenix_drill::{Error, Keep, Reporter, Target};
+use phoenix_local::{Storage, sweep};
+use phoenix_reports::{Detail, Style, Terminal};
+use phoenix_store::{Credentials, StoreConfig, StoreServer};
+use std::io::stdout;
+
+/// Does what the command line says, and gives the exit status.
+pub async fn execute(arguments: Arguments) -> Result<u8> {
+    let castle = castle_file::read(arguments.config.as_deref())?;
+    match arguments.command {
+        Command::Drill(drill) => self::drill(castle, drill).await,
+        Command::Scenarios { json } => scenarios(json),
+        Command::Doctor => self::doctor(&castle).await,
+        Command::Sweep { kept } => {
+            self::sweep(if kept { sweep::Reach::KeptToo } else { sweep::Reach::Orphans }).await
+        }
+        Command::Store(store) => serve(store).await,
+        Command::Report { directory } => report(&directory),
+        Command::Schema { document } => schema(document),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "phoenix", &mut stdout());
+            Ok(0)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Arguments::command()).render(&mut stdout()).into_diagnostic()?;
+            Ok(0)
+        }
+    }
+}
+
+async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
+    apply(&mut castle, &asked);
+    let reporter: Box<dyn Reporter> = if asked.json {
+        Box::new(ToJson(stdout()))
+    } else {
+        let detail = if asked.verbose { Detail::Nested } else { Detail::Phases };
+        Box::new(ToTerminal(Terminal::new(stdout(), Style::of_stdout()).detail(detail).live()))
+    };
+    let Castle { scenario, settings, local } = castle;
+    let scenario = scenario.unwrap_or_else(|| "protocol".to_owned());
+    match produce(Production { scenario, local, settings, reporters: vec![reporter] }).await {
+        Ok(played) => {
+            if let Some(error) = &played.error {
+                explain(error);
+            }
+            if !asked.json {
+                let evidence = latest(&played.directory);
+                println!(
+                    "evidence: {}/  (report.json, junit.xml, runbook.md, ledger.jsonl, logs/)",
+                    evidence.display()
+                );
+            }
+            if !played.reopen.is_empty() {
+                eprintln!("kept for a look:\n  {}", played.reopen.join("\n  "));
+            }
+            Ok(played.exit_status)
+        }
+        Err(error) => {
+            explain(&error);
+            Ok(if matches!(error, Error::Usage { .. }) { 2 } else { 3 })
+        }
+    }
+}
+
+/// The command line wins over the file.
+fn apply(castle: &mut Castle, asked: &DrillArguments) {
+    let (settings, local) = (&mut castle.settings, &mut castle.local);
+    // one environment so far; clap refuses any other
+    let EnvironmentName::Local = asked.environment.unwrap_or(EnvironmentName::Local);
+    castle.scenario = asked.scenario.clone().or(castle.scenario.take());
+    let target = if asked.sealed { Some(Target::Sealed) } else { asked.target.clone() };
+    settings.target = target.unwrap_or_else(|| settings.target.clone());
+    settings.rows = asked.rows.unwrap_or(settings.rows);
+    settings.writers = asked.writers.unwrap_or(settings.writers);
+    settings.pad_bytes = asked.pad.and_then(|pad| pad.try_into().ok()).unwrap_or(settings.pad_bytes);
+    settings.size_bytes = asked.size.unwrap_or(settings.size_bytes);
+    settings.seed = asked.seed.unwrap_or(settings.seed);
+    settings.evidence = asked.report.clone().unwrap_or_else(|| settings.evidence.clone());
+    settings.budget.rto = asked.rto_budget.or(settings.budget.rto);
+    settings.budget.rpo_rows = asked.rpo_rows_budget.or(settings.budget.rpo_rows);
+    settings.keep = match asked.keep {
+        Some(KeepName::Never) => Keep::Never,
+        Some(KeepName::OnFailure) => Keep::OnFailure,
+        Some(KeepName::Always) => Keep::Always,
+        None => settings.keep,
+    };
+    local.storage = match asked.storage {
+        Some(StorageName::Tmpfs) => Storage::Tmpfs,
+        Some(StorageName::Disk) => Storage::Disk,
+        None => local.storage,
+    };
+}
+
+fn explain(error: &Error) {
+    eprintln!("error: {}", error.chain());
+    if let Some(advice) = error.advice() {
+        eprintln!(" help: {advice}");
+    }
+}
+
+fn scenarios(json: bool) -> Result<u8> {
+    let local = catalogue::local::ALL;
+    if json {
+        let list: Vec<_> = local
+            .iter()
+            .map(|scenario| {
+                let (name, family, promise) = (scenario.name, scenario.family, scenario.promise);
+                let expected = scenario.expected.word();
+                serde_json::json!({ "name": name, "family": family, "promise": promise, "expected": expected,
+                    "finding": scenario.finding, "environments": ["local"] })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&list).into_diagnostic()?);
+        return Ok(0);
+    }
+    for scenario in local {
+        println!("{:<20}{:<20}{}", scenario.name, scenario.expected.word(), scenario.promise);
+    }
+    Ok(0)
+}
+
+async fn doctor(castle: &Castle) -> Result<u8> {
+    let needs = doctor::examine(&castle.local).await;
+    for need in &needs {
+        match &need.state {
+            Ok(found) => println!("{:<8} ok       {}: {found}", need.environment, need.what),
+            Err(advice) => {
+                println!("{:<8} MISSING  {}\n         help: {advice}", need.environment, need.what)
+            }
+        }
+    }
+    Ok(if needs.iter().all(|need| need.state.is_ok()) { 0 } else { 3 })
+}
+
+async fn sweep(reach: sweep::Reach) -> Result<u8> {
+    let swept = sweep::sweep(reach).await.map_err(|error| miette!("{}", error.chain()))?;
+    for (run, became) in &swept {
+        match became {
+            sweep::Swept::Removed => println!("{run}  removed"),
+            sweep::Swept::Kept(why) => println!("{run}  kept ({why}); remove it with: phoenix sweep --kept"),
+            sweep::Swept::Stuck(why) => println!("{run}  STUCK: {why}"),
+        }
+    }
+    if swept.is_empty() {
+        println!("nothing to sweep");
+    }
+    Ok(if swept.iter().any(|(_, became)| matches!(became, sweep::Swept::Stuck(_))) { 3 } else { 0 })
+}
+
+async fn serve(asked: StoreArguments) -> Result<u8> {
+    let mut credentials = Credentials::generate();
+    let given = std::env::var("PHOENIX_STORE_SECRET_KEY").ok();
+    credentials.access_key = asked.access_key.unwrap_or(credentials.access_key);
+    if let Some(secret) = &given {
+        credentials.secret_key = Secret::new(secret.clone());
+    }
+    let mut config = StoreConfig::new(&asked.directory, &asked.bucket, credentials.clone());
+    config.listen.set_port(asked.port);
+    let region = config.region.clone();
+    let server = StoreServer::start(config).await.into_diagnostic().wrap_err("the store does not start")?;
+    if let Some(path) = &asked.faults {
+        let text =
+            std::fs::read_to_string(path).into_diagnostic().wrap_err("the fault plan cannot be read")?;
+        let plan = serde_json::from_str(&text).into_diagnostic().wrap_err("the fault plan is wrong")?;
+        server.faults().arm_plan(plan).into_diagnostic()?;
+    }
+    println!("endpoint    {}", server.endpoint());
+    println!("bucket      {}", asked.bucket);
+    println!("region      {region}");
+    println!("ca          {}", server.ca_file().display());
+    println!("access key  {}", credentials.access_key);
+    let secret = match given {
+        Some(_) => "from PHOENIX_STORE_SECRET_KEY".to_owned(),
+        None => write_secret(&asked.directory, &credentials.secret_key)?,
+    };
+    println!("secret key  {secret}");
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).into_diagnostic()?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.into_diagnostic()?,
+        _ = terminate.recv() => {}
+    }
+    let fired = server.faults().evidence();
+    server.shutdown().await;
+    for fault in fired {
+        println!("fault       {}", serde_json::to_string(&fault).into_diagnostic()?);
+    }
+    Ok(0)
+}
+
+/// Writes a secret where only this user can read it, and says where.
+fn write_secret(directory: &std::path::Path, secret: &Secret) -> Result<String> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let path = directory.join("secret-key");
+    let mut options = std::fs::OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(&path).into_diagnostic()?;
+    file.write_all(secret.expose().as_bytes()).into_diagnostic()?;
+    Ok(format!("in {}", path.display()))
+}
+
+fn report(directory: &std::path::Path) -> Result<u8> {
+    let report =
+        phoenix_reports::read(directory).into_diagnostic().wrap_err("the evidence cannot be read")?;
+    print!("{}", phoenix_reports::render(&report));
+    Ok(report.exit_status())
+}
+
+fn schema(document: Document) -> Result<u8> {
+    let schema = match document {
+        Document::Report => phoenix_reports::schema::report_schema(),
+        Document::Ledger => phoenix_reports::schema::ledger_schema(),
+    };
+    println!("{}", serde_json::to_string_pretty(&schema).into_diagnostic()?);
+    Ok(0)
+}

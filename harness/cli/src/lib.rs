@@ -1,0 +1,12 @@
+//! Wires scenarios, environments and reports together, for the program `phoenix` and for the
+//! scenarios' tests. It may use every other crate; none but those tests may use it.
+
+pub mod arguments;
+pub mod castle_file;
+pub mod catalogue;
+pub mod commands;
+pub mod doctor;
+pub mod run;
+pub mod testing;
+
+pub use run::{Production, produce};

@@ -1,0 +1,80 @@
+//! One drill from request to reports: what the program and the tests both do.
+
+use crate::catalogue;
+use phoenix_core::Event;
+use phoenix_drill::{Doing, Reporter, Result, Settings, stage};
+use phoenix_local::{Local, LocalConfig, sweep};
+use phoenix_reports::{Joint, Terminal, junit};
+use std::{io::Write, path::Path};
+
+/// A drill that is asked for.
+pub struct Production {
+    /// The scenario's name.
+    pub scenario: String,
+    /// How the local environment is set up.
+    pub local: LocalConfig,
+    /// What the drill is asked to do.
+    pub settings: Settings,
+    /// Who is told what happens.
+    pub reporters: Vec<Box<dyn Reporter>>,
+}
+
+/// Clears what dead runs left, plays the scenario, and writes the reports. An error means that it
+/// could not even begin.
+pub async fn produce(production: Production) -> Result<stage::Played> {
+    let Production { scenario, local, settings, reporters } = production;
+    catalogue::about(&scenario, catalogue::local::ALL)?;
+    let place = Local::new(local).await?;
+    sweep::sweep(sweep::Reach::Orphans).await?;
+    let run = stage::new_run();
+    let joint = Joint::under_nextest(&settings.evidence, |name| std::env::var(name).ok());
+    let directory = settings.evidence.join(run.as_str());
+    if let Some(joint) = joint.clone() {
+        let (run, directory) = (run.clone(), directory.clone());
+        blocking("enlisting the drill", move || joint.enlist(&run, &directory)).await?;
+    }
+    let played = catalogue::local::play(&scenario, run, &place, settings, reporters).await;
+    if let Ok(played) = &played {
+        let (report, path) = (played.report.clone(), played.directory.join("junit.xml"));
+        blocking("writing junit.xml", move || junit::write(&report, &path)).await?;
+    }
+    if let Some(joint) = joint {
+        blocking("refreshing the joint report", move || joint.refresh()).await?;
+    }
+    played
+}
+
+async fn blocking<E: std::error::Error + Send + Sync + 'static>(
+    doing: &str,
+    work: impl FnOnce() -> Result<(), E> + Send + 'static,
+) -> Result<()> {
+    tokio::task::spawn_blocking(work).await.doing(doing)?.doing(doing)
+}
+
+/// Tells a terminal, or a pipe.
+pub struct ToTerminal<W: Write + Send>(pub Terminal<W>);
+
+impl<W: Write + Send> Reporter for ToTerminal<W> {
+    fn event(&mut self, event: &Event) {
+        self.0.event(event);
+    }
+}
+
+/// Writes each event as a line of JSON.
+pub struct ToJson<W: Write + Send>(pub W);
+
+impl<W: Write + Send> Reporter for ToJson<W> {
+    fn event(&mut self, event: &Event) {
+        if let Ok(line) = serde_json::to_string(event) {
+            // whoever stopped listening does not stop the drill
+            let _ = writeln!(self.0, "{line}").and_then(|()| self.0.flush());
+        }
+    }
+}
+
+/// The link to the newest run in a directory of evidence, if it leads there.
+pub fn latest(directory: &Path) -> std::path::PathBuf {
+    let latest = directory.with_file_name("latest");
+    let leads_here = std::fs::canonicalize(&latest).ok() == std::fs::canonicalize(directory).ok();
+    if leads_here { latest } else { directory.to_owned() }
+}

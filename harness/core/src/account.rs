@@ -1,0 +1,134 @@
+//! The account: which rows came back and which did not, as facts. It is pure: ledger in, account out.
+
+use crate::{
+    Commit, Entry, Moment, Promise, ReadRow, RowId,
+    ledger::{self, Attempt, BrokenLedger, Outcome},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An acknowledged row that was not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LostRow {
+    /// The row.
+    pub row: RowId,
+    /// What a person calls it.
+    pub label: String,
+    /// Where its commit lies.
+    pub commit: Commit,
+    /// When its commit was acknowledged.
+    pub acknowledged_at: Moment,
+    /// How often the cluster had been reborn when it was written.
+    pub life: u32,
+}
+
+/// A row with its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedRow {
+    /// The row.
+    pub row: RowId,
+    /// What a person calls it, or the first characters of what was read.
+    pub label: String,
+}
+
+/// What came back and what did not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Account {
+    /// Rows that somebody tried to insert.
+    pub attempted: u64,
+    /// Rows whose commit was acknowledged.
+    pub acknowledged: u64,
+    /// Rows that the server refused.
+    pub failed: u64,
+    /// Rows whose answer never came.
+    pub indeterminate: u64,
+    /// Acknowledged rows that were read, unaltered.
+    pub came_back: u64,
+    /// Acknowledged rows that were not read, in LSN order, but for those beyond the target.
+    pub lost: Vec<LostRow>,
+    /// Acknowledged rows beyond the recovery target that were not read, as was asked for.
+    pub beyond_target: u64,
+    /// Rows whose answer never came and that were read.
+    pub recovered: Vec<NamedRow>,
+    /// Rows that were read, but were never attempted, were refused by the server, or were read twice.
+    pub unexpected: Vec<NamedRow>,
+    /// Rows that were read with other content.
+    pub changed: Vec<NamedRow>,
+    /// Rows that were read though they lie beyond the recovery target.
+    pub overshot: Vec<NamedRow>,
+    /// Lost rows with a later row of the same life that came back. WAL replay is a prefix, so this is
+    /// corruption or tampering, never mere lost WAL.
+    pub holes: Vec<NamedRow>,
+}
+
+impl Account {
+    /// Draws up the account of a ledger. The promise decides only what lies beyond the target.
+    pub fn of(entries: &[Entry], promise: &Promise) -> Result<Self, BrokenLedger> {
+        let attempts = ledger::attempts(entries)?;
+        let mut account = Self { attempted: attempts.len() as u64, ..Self::default() };
+        let mut read = BTreeSet::new();
+        for row in ledger::reads(entries) {
+            let again = !read.insert(row.row);
+            account.enter_read(attempts.get(&row.row).filter(|_| !again), row, promise);
+        }
+        for attempt in attempts.values() {
+            account.enter_attempt(attempt, read.contains(&attempt.row), promise);
+        }
+        account.lost.sort_by_key(|row| (row.life, row.commit.lsn_before, row.row));
+        account.holes = holes(&account.lost, &attempts, &read);
+        Ok(account)
+    }
+
+    fn enter_read(&mut self, attempt: Option<&Attempt>, row: ReadRow, promise: &Promise) {
+        let Some(attempt) = attempt else {
+            return self.unexpected.push(NamedRow { row: row.row, label: row.label });
+        };
+        let named = NamedRow { row: attempt.row, label: attempt.label.clone() };
+        if attempt.outcome == Outcome::Failed {
+            return self.unexpected.push(named);
+        }
+        if row.digest != attempt.digest {
+            self.changed.push(named.clone());
+        }
+        match attempt.outcome {
+            Outcome::Ok { commit, .. } => {
+                self.came_back += u64::from(row.digest == attempt.digest);
+                if promise.forbids(commit) {
+                    self.overshot.push(named);
+                }
+            }
+            Outcome::Failed | Outcome::Indeterminate => self.recovered.push(named),
+        }
+    }
+
+    fn enter_attempt(&mut self, attempt: &Attempt, was_read: bool, promise: &Promise) {
+        match attempt.outcome {
+            Outcome::Failed => self.failed += 1,
+            Outcome::Indeterminate => self.indeterminate += 1,
+            Outcome::Ok { commit, at } => {
+                self.acknowledged += 1;
+                if !was_read && promise.forbids(commit) {
+                    self.beyond_target += 1;
+                } else if !was_read {
+                    let (row, label, life) = (attempt.row, attempt.label.clone(), attempt.life);
+                    self.lost.push(LostRow { row, label, commit, acknowledged_at: at, life });
+                }
+            }
+        }
+    }
+}
+
+/// Lost rows that a row of the same life outlived although it was committed later.
+fn holes(lost: &[LostRow], attempts: &BTreeMap<RowId, Attempt>, read: &BTreeSet<RowId>) -> Vec<NamedRow> {
+    let mut last_survivor = BTreeMap::new();
+    for attempt in attempts.values().filter(|attempt| read.contains(&attempt.row)) {
+        if let Outcome::Ok { commit, .. } = attempt.outcome {
+            let latest = last_survivor.entry(attempt.life).or_insert(commit.lsn_before);
+            *latest = commit.lsn_before.max(*latest);
+        }
+    }
+    let outlived =
+        |row: &&LostRow| last_survivor.get(&row.life).is_some_and(|lsn| row.commit.lsn_after <= *lsn);
+    lost.iter().filter(outlived).map(|row| NamedRow { row: row.row, label: row.label.clone() }).collect()
+}

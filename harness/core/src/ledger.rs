@@ -1,0 +1,180 @@
+//! What was attempted and what became of it. The ledger is written off the victim, one JSON object a
+//! line, each attempt before it is made; the verdict follows from it alone.
+
+use crate::{BackupInterval, Digest, Lsn, RowId, Timeline, Xid};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Microseconds since the drill began, on a monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// The time from `earlier` to here; zero if that lies later.
+    pub fn since(self, earlier: Moment) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Where a commit lies: its record is after `lsn_before` and ends at or before `lsn_after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Commit {
+    /// The transaction.
+    pub xid: Xid,
+    /// The insert position within the transaction, before its commit.
+    pub lsn_before: Lsn,
+    /// The insert position once the commit was acknowledged.
+    pub lsn_after: Lsn,
+}
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// A row is about to be inserted.
+    Invoked {
+        /// The row.
+        row: RowId,
+        /// What a person calls it: `DATO_A_NEL_BACKUP_S3`, or writer and number.
+        label: String,
+        /// Digest of its content.
+        digest: Digest,
+        /// How often the cluster had been reborn when it was written.
+        life: u32,
+        /// When.
+        at: Moment,
+    },
+    /// The server acknowledged its commit.
+    Ok {
+        /// The row.
+        row: RowId,
+        /// Where the commit lies.
+        commit: Commit,
+        /// When the acknowledgement arrived.
+        at: Moment,
+    },
+    /// The server refused it: it is certainly not there.
+    Failed {
+        /// The row.
+        row: RowId,
+        /// What the server said.
+        error: String,
+        /// When.
+        at: Moment,
+    },
+    /// The answer never came: it may be there or not.
+    Indeterminate {
+        /// The row.
+        row: RowId,
+        /// What came instead of an answer.
+        error: String,
+        /// When.
+        at: Moment,
+    },
+    /// A backup is complete.
+    Backup {
+        /// pgBackRest's label.
+        label: String,
+        /// From where to where its WAL goes.
+        interval: BackupInterval,
+        /// When it was complete.
+        at: Moment,
+    },
+    /// The order to destroy was given.
+    Disaster {
+        /// When.
+        at: Moment,
+    },
+    /// The cluster answered again.
+    Rebirth {
+        /// The timeline it is on.
+        timeline: Timeline,
+        /// When it first answered as an application asks.
+        at: Moment,
+    },
+    /// A row that was read at the end.
+    Read(ReadRow),
+}
+
+/// A row as the reborn cluster gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReadRow {
+    /// The row.
+    pub row: RowId,
+    /// Digest of what was read.
+    pub digest: Digest,
+    /// The first characters of what was read, for a person.
+    pub label: String,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Acknowledged.
+    Ok {
+        /// Where the commit lies.
+        commit: Commit,
+        /// When the acknowledgement arrived.
+        at: Moment,
+    },
+    /// Refused by the server.
+    Failed,
+    /// No answer, or none written down.
+    Indeterminate,
+}
+
+/// One row that somebody tried to insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The row.
+    pub row: RowId,
+    /// What a person calls it.
+    pub label: String,
+    /// Digest of its content.
+    pub digest: Digest,
+    /// How often the cluster had been reborn when it was written.
+    pub life: u32,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// An outcome was written for a row that nobody is known to have attempted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger has an outcome for row {0}, but no attempt")]
+pub struct BrokenLedger(pub RowId);
+
+/// Every attempt in the ledger by its row. An attempt without an outcome is indeterminate: the
+/// harness may have died in between.
+pub fn attempts(entries: &[Entry]) -> Result<BTreeMap<RowId, Attempt>, BrokenLedger> {
+    let mut attempts: BTreeMap<RowId, Attempt> = BTreeMap::new();
+    let conclude = |entry: &Entry, attempts: &mut BTreeMap<RowId, Attempt>| {
+        let (row, outcome) = match entry {
+            Entry::Ok { row, commit, at } => (row, Outcome::Ok { commit: *commit, at: *at }),
+            Entry::Failed { row, .. } => (row, Outcome::Failed),
+            Entry::Indeterminate { row, .. } => (row, Outcome::Indeterminate),
+            _ => return Ok(()),
+        };
+        attempts.get_mut(row).ok_or(BrokenLedger(*row))?.outcome = outcome;
+        Ok(())
+    };
+    for entry in entries {
+        if let Entry::Invoked { row, label, digest, life, .. } = entry {
+            let (label, digest) = (label.clone(), digest.clone());
+            let outcome = Outcome::Indeterminate;
+            attempts.insert(*row, Attempt { row: *row, label, digest, life: *life, outcome });
+        }
+        conclude(entry, &mut attempts)?;
+    }
+    Ok(attempts)
+}
+
+/// The rows that were read at the end.
+pub fn reads(entries: &[Entry]) -> Vec<ReadRow> {
+    let read = |entry: &Entry| match entry {
+        Entry::Read(row) => Some(row.clone()),
+        _ => None,
+    };
+    entries.iter().filter_map(read).collect()
+}

@@ -1,0 +1,75 @@
+//! What a scenario says must, may and must not come back.
+
+use crate::{Commit, Lsn, account::LostRow};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+/// What must come back, what may and what must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "promise", rename_all = "snake_case")]
+pub enum Promise {
+    /// Every acknowledged row must come back; rows whose answer never came may.
+    EveryAcknowledgedRow,
+    /// Every row acknowledged by `lsn` must come back and no row committed after it may.
+    RowsUntil {
+        /// The recovery target as a position, taken in a quiet gap.
+        lsn: Lsn,
+    },
+    /// Every row in a segment that the store held when the victim was dead must come back; of the
+    /// tail after it, any may be lost, which is held against a budget.
+    RowsInStore {
+        /// The end of the last segment in the store.
+        lsn: Lsn,
+    },
+}
+
+impl Promise {
+    /// Whether losing this row breaks the promise.
+    pub fn covers(&self, commit: Commit) -> bool {
+        match self {
+            Self::EveryAcknowledgedRow => true,
+            Self::RowsUntil { lsn } | Self::RowsInStore { lsn } => commit.lsn_after <= *lsn,
+        }
+    }
+
+    /// Whether this row, if it came back, lies beyond the target.
+    pub fn forbids(&self, commit: Commit) -> bool {
+        match self {
+            Self::EveryAcknowledgedRow | Self::RowsInStore { .. } => false,
+            Self::RowsUntil { lsn } => commit.lsn_before >= *lsn,
+        }
+    }
+
+    /// The rows of a loss that this promise covers.
+    pub fn broken_by<'a>(&self, lost: &'a [LostRow]) -> Vec<&'a LostRow> {
+        lost.iter().filter(|row| self.covers(row.commit)).collect()
+    }
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EveryAcknowledgedRow => f.write_str("every acknowledged row comes back"),
+            Self::RowsUntil { lsn } => write!(f, "exactly the rows before {lsn} come back"),
+            Self::RowsInStore { lsn } => write!(f, "every row that the store held, up to {lsn}, comes back"),
+        }
+    }
+}
+
+/// Limits that make a valid drill too slow or too lossy. `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Budget {
+    /// Acknowledged rows that may be lost unassisted.
+    pub rpo_rows: Option<u64>,
+    /// Time from the first lost acknowledgement to the disaster, in seconds.
+    #[serde(rename = "rpo_seconds", with = "crate::seconds::option", default)]
+    #[schemars(with = "Option<f64>")]
+    pub rpo: Option<Duration>,
+    /// WAL that may be lost unassisted, in bytes.
+    pub rpo_wal_bytes: Option<u64>,
+    /// Time from the order to destroy to the first row answered, in seconds.
+    #[serde(rename = "rto_seconds", with = "crate::seconds::option", default)]
+    #[schemars(with = "Option<f64>")]
+    pub rto: Option<Duration>,
+}

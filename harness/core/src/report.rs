@@ -1,0 +1,185 @@
+//! The evidence of one drill, as `report.json` holds it.
+
+use crate::{
+    Account, Budget, Commit, Deeds, Finding, Promise, Provenance, RecoveryTarget, RowId, RunId, SpanRecord,
+    SystemIdentifier, Timeline, Verdict, provenance::BackupInterval, rpo::Rpo,
+};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// The version of this format. It grows when a field is removed or changes its meaning.
+pub const SCHEMA: &str = "phoenix.report/1";
+
+/// A backup, as `pgbackrest info` gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BackupRecord {
+    /// pgBackRest's label.
+    pub label: String,
+    /// `full`, `diff` or `incr`.
+    pub kind: String,
+    /// The WAL it needs.
+    pub interval: BackupInterval,
+    /// When it was complete, by the server's clock, to the second: no earlier time can be recovered to.
+    pub completed_at: DateTime<Utc>,
+    /// The cluster's size, in bytes.
+    pub cluster_bytes: u64,
+    /// What it takes in the store, in bytes.
+    pub stored_bytes: u64,
+    /// How the repository is encrypted: `none` or `aes-256-cbc`.
+    pub cipher: String,
+}
+
+/// What was found after a wipe. Everything must be zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Inventory {
+    /// How it was destroyed: `SIGKILL` or `graceful`.
+    pub method: String,
+    /// What was looked at and how much of it was left, by kind: processes, files, containers, volumes.
+    pub left: BTreeMap<String, u64>,
+    /// What was left, by name.
+    pub remains: Vec<String>,
+    /// Objects in the store that the wipe left in place.
+    pub store_objects: u64,
+    /// Objects that appeared in the store between the order and the end of the wipe.
+    pub store_added: Vec<String>,
+}
+
+impl Inventory {
+    /// Whether anything was left.
+    pub fn is_clean(&self) -> bool {
+        self.remains.is_empty() && self.left.values().all(|&count| count == 0)
+    }
+}
+
+/// A rebirth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RebirthRecord {
+    /// To where.
+    pub target: RecoveryTarget,
+    /// The timeline it came up on.
+    pub timeline: Timeline,
+    /// The cluster's identity; it must be the source's.
+    pub system_identifier: SystemIdentifier,
+}
+
+/// One of the rows that a person wants to see: DATO_A, DATO_B.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Memory {
+    /// The row.
+    pub row: RowId,
+    /// The database's own number.
+    pub id: i64,
+    /// Its content.
+    pub content: String,
+    /// When the server wrote it.
+    pub created_at: DateTime<Utc>,
+    /// Where its commit lies.
+    pub commit: Option<Commit>,
+    /// Where it came back from.
+    pub provenance: Option<Provenance>,
+}
+
+/// How many rows came back from where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProvenanceCount {
+    /// Committed before the backup's start.
+    pub backup: u64,
+    /// Committed while the backup ran.
+    pub backup_wal: u64,
+    /// Committed after the backup's stop.
+    pub wal_alone: u64,
+    /// Not decided by the observed positions alone.
+    pub straddles: u64,
+}
+
+/// The evidence of one drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The run.
+    pub run: RunId,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What the scenario promises, in its own words.
+    pub about: String,
+    /// The environment's name.
+    pub environment: String,
+    /// What it ran on, and with what: versions, segment size, storage, `archive_timeout`.
+    pub properties: BTreeMap<String, String>,
+    /// The number from which everything random in this drill follows.
+    pub seed: u64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; absent while it runs.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The whole, in seconds.
+    #[serde(rename = "total_seconds", with = "crate::seconds")]
+    #[schemars(with = "f64")]
+    pub total: Duration,
+    /// The time that no span covered, in seconds.
+    #[serde(rename = "no_span_seconds", with = "crate::seconds")]
+    #[schemars(with = "f64")]
+    pub no_span: Duration,
+    /// The verdict; absent while the drill runs, and for ever if it was killed.
+    pub verdict: Option<Verdict>,
+    /// The verdict that this scenario is expected to reach.
+    pub expected: Verdict,
+    /// The code of the finding that this scenario is expected to end with, if it must fail for one reason only.
+    pub expected_finding: Option<String>,
+    /// What was promised.
+    pub promise: Option<Promise>,
+    /// What came back and what did not.
+    pub account: Option<Account>,
+    /// What the drill did, counted.
+    pub deeds: Deeds,
+    /// What it had to do at least.
+    pub demand: Deeds,
+    /// From the order to destroy to the first row answered, in seconds.
+    #[serde(rename = "rto_seconds", with = "crate::seconds::option", default)]
+    #[schemars(with = "Option<f64>")]
+    pub rto: Option<Duration>,
+    /// How much was lost.
+    pub rpo: Option<Rpo>,
+    /// The limits.
+    pub budget: Budget,
+    /// What was over its limit: one sentence each.
+    pub over_budget: Vec<String>,
+    /// The rows that a person wants to see.
+    pub memories: Vec<Memory>,
+    /// How many rows came back from where.
+    pub provenance: ProvenanceCount,
+    /// The backups.
+    pub backups: Vec<BackupRecord>,
+    /// The wipes.
+    pub wipes: Vec<Inventory>,
+    /// The rebirths.
+    pub rebirths: Vec<RebirthRecord>,
+    /// Why it failed, and what to change.
+    pub findings: Vec<Finding>,
+    /// Faults that really happened, one line each.
+    pub faults: Vec<String>,
+    /// Where the time went.
+    pub spans: Vec<SpanRecord>,
+}
+
+impl Report {
+    /// Whether the drill ended as it was expected to, and for the expected reason.
+    pub fn as_expected(&self) -> bool {
+        let found = |code: &String| self.findings.iter().any(|finding| finding.code == *code);
+        self.verdict.as_ref().is_some_and(|verdict| verdict.meets(&self.expected))
+            && self.expected_finding.as_ref().is_none_or(found)
+    }
+
+    /// The program's exit status: 0 valid, 1 invalid, 3 could not verify, 4 valid but over a budget.
+    pub fn exit_status(&self) -> u8 {
+        match &self.verdict {
+            Some(Verdict::Valid) if self.over_budget.is_empty() => 0,
+            Some(Verdict::Valid) => 4,
+            Some(Verdict::Invalid { .. }) => 1,
+            Some(Verdict::Unknown { .. }) | None => 3,
+        }
+    }
+}

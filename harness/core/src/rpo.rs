@@ -1,0 +1,144 @@
+//! RPO: how much of what was acknowledged is gone, in rows, seconds and bytes of WAL.
+
+use crate::{Account, Budget, Lsn, Moment, ledger::Entry};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Whether the last segment was pushed out on purpose before the disaster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Assistance {
+    /// WAL was switched and awaited in the store: the figure says what the machinery can do.
+    Assisted,
+    /// Killed under load: the figure is the configuration's own.
+    Unassisted,
+}
+
+/// The loss, measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rpo {
+    /// Whether the last segment was pushed out on purpose.
+    pub assistance: Assistance,
+    /// Acknowledged rows that did not come back.
+    pub rows: u64,
+    /// From the first lost acknowledgement to the disaster, in seconds.
+    #[serde(rename = "seconds", with = "crate::seconds")]
+    #[schemars(with = "f64")]
+    pub duration: Duration,
+    /// WAL from before the first lost commit to after the last acknowledged one, in bytes.
+    pub wal_bytes: u64,
+}
+
+impl Rpo {
+    /// Measures the loss of an account against the last disaster in the ledger.
+    pub fn measure(account: &Account, entries: &[Entry], assistance: Assistance) -> Self {
+        let disaster = entries.iter().rev().find_map(|entry| match entry {
+            Entry::Disaster { at } => Some(*at),
+            _ => None,
+        });
+        let first = account.lost.iter().map(|row| row.acknowledged_at).min();
+        let duration = match (first, disaster) {
+            (Some(first), Some(disaster)) => disaster.since(first),
+            _ => Duration::ZERO,
+        };
+        let start = account.lost.iter().map(|row| row.commit.lsn_before).min();
+        let ends = account.lost.iter().map(|row| match row.commit.lsn_after {
+            Lsn::UNKNOWN => row.commit.lsn_before,
+            known => known,
+        });
+        let end = ends.max();
+        let wal_bytes = end.unwrap_or(Lsn(0)).bytes_since(start.unwrap_or(Lsn(0)));
+        Self { assistance, rows: account.lost.len() as u64, duration, wal_bytes }
+    }
+}
+
+/// RTO: from the last order to destroy to the first row answered after it, if both happened.
+pub fn rto(entries: &[Entry]) -> Option<Duration> {
+    let mut disaster: Option<Moment> = None;
+    let mut rto = None;
+    for entry in entries {
+        match entry {
+            Entry::Disaster { at } => {
+                (disaster, rto) = (disaster.filter(|_| rto.is_none()).or(Some(*at)), None)
+            }
+            Entry::Rebirth { at, .. } => rto = disaster.map(|disaster| at.since(disaster)).or(rto),
+            _ => {}
+        }
+    }
+    rto
+}
+
+/// What a valid drill took too much of: one sentence each.
+pub fn over_budget(budget: &Budget, rto: Option<Duration>, rpo: Option<&Rpo>) -> Vec<String> {
+    let mut over = Vec::new();
+    if let (Some(limit), Some(rto)) = (budget.rto, rto)
+        && rto > limit
+    {
+        over.push(format!(
+            "RTO {:.2} s is over its budget of {:.2} s",
+            rto.as_secs_f64(),
+            limit.as_secs_f64()
+        ));
+    }
+    let Some(rpo) = rpo else { return over };
+    if let Some(limit) = budget.rpo_rows
+        && rpo.rows > limit
+    {
+        over.push(format!("RPO {} rows is over its budget of {limit} rows", rpo.rows));
+    }
+    if let Some(limit) = budget.rpo
+        && rpo.duration > limit
+    {
+        let (seconds, limit) = (rpo.duration.as_secs_f64(), limit.as_secs_f64());
+        over.push(format!("RPO {seconds:.2} s is over its budget of {limit:.2} s"));
+    }
+    if let Some(limit) = budget.rpo_wal_bytes
+        && rpo.wal_bytes > limit
+    {
+        over.push(format!("RPO {} bytes of WAL is over its budget of {limit} bytes", rpo.wal_bytes));
+    }
+    over
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Timeline;
+
+    fn disaster(at: u64) -> Entry {
+        Entry::Disaster { at: Moment(at) }
+    }
+    fn rebirth(at: u64) -> Entry {
+        Entry::Rebirth { timeline: Timeline(2), at: Moment(at) }
+    }
+
+    #[test]
+    fn rto_runs_from_the_disaster_that_began_the_outage() {
+        assert_eq!(rto(&[]), None);
+        assert_eq!(rto(&[disaster(5)]), None);
+        assert_eq!(rto(&[disaster(5), rebirth(9)]), Some(Duration::from_micros(4)));
+        // wiped again before anything answered: the outage began with the first fire
+        assert_eq!(rto(&[disaster(5), disaster(8), rebirth(20)]), Some(Duration::from_micros(15)));
+        // a second life: the last outage counts
+        assert_eq!(
+            rto(&[disaster(5), rebirth(9), disaster(30), rebirth(37)]),
+            Some(Duration::from_micros(7))
+        );
+        // the last disaster was never survived
+        assert_eq!(rto(&[disaster(5), rebirth(9), disaster(30)]), None);
+    }
+
+    #[test]
+    fn only_what_is_over_is_named() {
+        let budget = Budget { rpo_rows: Some(3), rto: Some(Duration::from_secs(1)), ..Budget::default() };
+        let rpo =
+            |rows| Rpo { assistance: Assistance::Unassisted, rows, duration: Duration::ZERO, wal_bytes: 9 };
+        assert!(over_budget(&budget, Some(Duration::from_secs(1)), Some(&rpo(3))).is_empty());
+        let over = over_budget(&budget, Some(Duration::from_secs(2)), Some(&rpo(4)));
+        assert_eq!(
+            over,
+            ["RTO 2.00 s is over its budget of 1.00 s", "RPO 4 rows is over its budget of 3 rows"]
+        );
+    }
+}

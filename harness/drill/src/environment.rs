@@ -1,0 +1,277 @@
+//! What an environment is to a scenario: a place where a castle can be born, destroyed and reborn.
+//! All traits are object-safe, so that the program can choose an environment at run time.
+
+use crate::{LogLine, Result, Scene, Span};
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use phoenix_core::{
+    BackupInterval, Commit, Finding, Lsn, ReadRow, RecoveryTarget, RowId, SegmentSize, SystemIdentifier,
+    Timeline, WalSegment,
+    report::{BackupRecord, Inventory, Memory},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Work that an environment does.
+pub type Work<'a, T> = BoxFuture<'a, Result<T>>;
+
+/// How a castle is to be built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CastlePlan {
+    /// Whether the repository is encrypted (`repo1-cipher-type=aes-256-cbc`), the key kept outside the fire.
+    pub encrypted: Encrypted,
+    /// Where backups go.
+    pub repositories: Repositories,
+}
+
+/// Whether the repository is encrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Encrypted {
+    /// In the clear.
+    #[default]
+    No,
+    /// AES-256, by pgBackRest.
+    Aes256,
+}
+
+/// Where backups go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Repositories {
+    /// To the object store.
+    #[default]
+    Store,
+    /// To the object store for immortality, and to a local directory for speed.
+    StoreAndLocal,
+}
+
+/// A kind of backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupKind {
+    /// Everything.
+    Full,
+    /// What changed since the last full one.
+    Differential,
+    /// What changed since the last one.
+    Incremental,
+}
+
+impl BackupKind {
+    /// pgBackRest's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Differential => "diff",
+            Self::Incremental => "incr",
+        }
+    }
+}
+
+/// What became of the repository's key in the fire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeyAfterFire {
+    /// It was kept outside.
+    #[default]
+    Kept,
+    /// It burned too.
+    Burned,
+}
+
+/// How to bring a castle back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebirthPlan {
+    /// To where.
+    pub target: RecoveryTarget,
+    /// What became of the repository's key.
+    pub key: KeyAfterFire,
+}
+
+/// Who a cluster is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// From `initdb` on.
+    pub system_identifier: SystemIdentifier,
+    /// The timeline it writes on.
+    pub timeline: Timeline,
+    /// The size of its WAL segments.
+    pub segment_size: SegmentSize,
+}
+
+/// A row to be inserted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRow {
+    /// Its identity.
+    pub row: RowId,
+    /// Its content.
+    pub content: String,
+    /// What a person calls it.
+    pub label: String,
+}
+
+/// A row that was inserted and acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inserted {
+    /// Its identity.
+    pub row: RowId,
+    /// Where its commit lies.
+    pub commit: Commit,
+}
+
+impl Inserted {
+    /// Whether it was committed before the backup began.
+    pub fn committed_before(&self, backup: BackupInterval) -> bool {
+        self.commit.lsn_after <= backup.start
+    }
+
+    /// Whether it was committed after the backup was complete, and so lives in WAL alone.
+    pub fn committed_after(&self, backup: BackupInterval) -> bool {
+        self.commit.lsn_before >= backup.stop
+    }
+}
+
+/// Rows inserted by several writers at the same time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// How many in all; `None` goes on until the server is gone.
+    pub rows: Option<u64>,
+    /// How many at the same time.
+    pub writers: u32,
+    /// Random text added to each row, in bytes.
+    pub pad_bytes: usize,
+    /// How often the WAL is switched on the way, evenly.
+    pub switches: u32,
+    /// The padding follows from it.
+    pub seed: u64,
+}
+
+/// What became of a workload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkloadDone {
+    /// Rows acknowledged.
+    pub acknowledged: u64,
+    /// Rows refused by the server.
+    pub failed: u64,
+    /// Rows whose answer never came.
+    pub indeterminate: u64,
+    /// Segments that the WAL moved on.
+    pub segments: u64,
+}
+
+/// A castle's SQL, as an application speaks it.
+pub trait Database: Send + Sync {
+    /// Makes the table `memories`, unless it is there.
+    fn create_table(&self) -> Work<'_, ()>;
+    /// Drops the table `memories`: the logical error.
+    fn drop_table(&self) -> Work<'_, ()>;
+    /// Adds bulk data of about this size, in bytes.
+    fn fill<'a>(&'a self, size_bytes: u64, span: &'a Span) -> Work<'a, ()>;
+    /// Inserts one row in a transaction of its own; the ledger knows before and after.
+    fn insert<'a>(&'a self, scene: &'a Scene, row: NewRow) -> Work<'a, Inserted>;
+    /// Inserts rows by several writers; the ledger knows each before and after.
+    fn write<'a>(
+        &'a self,
+        scene: &'a Scene,
+        workload: Workload,
+        progress: &'a Span,
+    ) -> Work<'a, WorkloadDone>;
+    /// Reads every row of this run.
+    fn read<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<ReadRow>>;
+    /// Reads these rows for a person, by their number.
+    fn memories<'a>(&'a self, rows: &'a [RowId]) -> Work<'a, Vec<Memory>>;
+    /// Switches to the next segment and gives the position that the server answered: the end of the
+    /// segment that was closed.
+    fn switch_wal(&self) -> Work<'_, Lsn>;
+    /// Makes a restore point.
+    fn restore_point<'a>(&'a self, name: &'a str) -> Work<'a, Lsn>;
+    /// The position at which the next record will be inserted.
+    fn insert_position(&self) -> Work<'_, Lsn>;
+    /// The server's clock.
+    fn clock(&self) -> Work<'_, DateTime<Utc>>;
+    /// Commits a transaction that writes nothing, so that recovery sees that time has passed.
+    fn tick(&self) -> Work<'_, ()>;
+    /// Who this cluster is.
+    fn identity(&self) -> Work<'_, Identity>;
+}
+
+/// A place where castles can be born.
+pub trait Environment: Send + Sync {
+    /// `local`, `containers`, `cluster`.
+    fn name(&self) -> &'static str;
+    /// What it runs on and with: versions, storage, segment size. The header shows `postgresql` and `pgbackrest`.
+    fn properties(&self) -> BTreeMap<String, String>;
+    /// Raises a castle with an empty repository in the store.
+    fn birth<'a>(
+        &'a self,
+        scene: &'a Arc<Scene>,
+        plan: CastlePlan,
+        span: &'a Span,
+    ) -> Work<'a, Box<dyn Castle>>;
+    /// The logs of everything that ran, copied into the evidence; called before anything is removed.
+    fn collect_logs<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<LogLine>>;
+    /// Faults that were planted and really happened, one line each.
+    fn faults(&self) -> Vec<String>;
+    /// Stops everything that runs. What was made on disk stays for `remove`.
+    fn stop<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()>;
+    /// Removes everything that the register names.
+    fn remove<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()>;
+    /// How to look at what was kept, as commands.
+    fn reopen(&self) -> Vec<String>;
+}
+
+/// A cluster that lives.
+pub trait Castle: Send + Sync {
+    /// Its SQL; it outlives the castle, so that a writer can be at work when disaster strikes.
+    fn database(&self) -> Arc<dyn Database>;
+    /// Takes a backup into every repository.
+    fn backup<'a>(&'a self, kind: BackupKind, span: &'a Span) -> Work<'a, BackupRecord>;
+    /// The WAL segments that the store holds: the store is asked, not PostgreSQL.
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>>;
+    /// Destroys it: SIGKILL, then everything it had, proven by an inventory. Anything left is an error.
+    fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>>;
+}
+
+/// A cluster that is gone, with proof.
+pub trait Ashes: Send + Sync {
+    /// What was found after the wipe.
+    fn inventory(&self) -> &Inventory;
+    /// The WAL segments that the store holds now that the victim is dead.
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>>;
+    /// Begins to bring it back from the store alone.
+    fn rebirth<'a>(self: Box<Self>, plan: RebirthPlan, span: &'a Span) -> Work<'a, Box<dyn Rebirthing>>;
+}
+
+/// A rebirth under way.
+pub trait Rebirthing: Send + Sync {
+    /// Waits until it answers as a primary; [`Error::NotReborn`](crate::Error::NotReborn) if it never will.
+    fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>>;
+    /// Waits until the restore has put files in place but is not complete, and says what it saw.
+    fn midway(&mut self) -> Work<'_, String>;
+    /// Destroys it again.
+    fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>>;
+}
+
+/// Capability: a living castle's data can be restored in place from its local repository.
+pub trait RestoreInPlace: Environment {
+    /// Stops the castle's server, restores over its data from the second repository, and starts it again.
+    fn restore_in_place<'a>(
+        &'a self,
+        castle: Box<dyn Castle>,
+        target: RecoveryTarget,
+        span: &'a Span,
+    ) -> Work<'a, Box<dyn Castle>>;
+}
+
+/// Capability: the store can be made slow.
+pub trait SlowStore: Environment {
+    /// Every read of a backup's files takes this long, until healed.
+    fn slow_restores(&self, delay: Duration) -> Work<'_, ()>;
+    /// The store is itself again; gives evidence of every answer that was slow.
+    fn heal_store(&self) -> Work<'_, Vec<String>>;
+}
+
+/// The finding that a rebirth ended with, boxed as an error.
+pub fn not_reborn(finding: Finding) -> crate::Error {
+    crate::Error::NotReborn(Box::new(finding))
+}

@@ -1,0 +1,35 @@
+//! The stage on which drills are played: the [`Drill`] and its verbs, the traits that an environment
+//! implements, spans, waiting, the register of resources, signals, and the evidence on disk.
+//! Scenarios, environments and the program use it. It knows only `phoenix-core`: no PostgreSQL, no
+//! store, no Docker.
+
+pub mod drill;
+pub mod environment;
+pub mod error;
+pub mod evidence;
+pub mod ledger;
+pub mod log_gate;
+pub mod register;
+pub mod scenario;
+pub mod scene;
+pub mod settings;
+pub mod span;
+pub mod stage;
+pub mod wait;
+
+pub use drill::Drill;
+pub use environment::{
+    Ashes, BackupKind, Castle, CastlePlan, Database, Encrypted, Environment, Identity, Inserted,
+    KeyAfterFire, NewRow, RebirthPlan, Rebirthing, Repositories, RestoreInPlace, SlowStore, Work, Workload,
+    WorkloadDone,
+};
+pub use error::{Doing, Error, Result};
+pub use evidence::{Command, Evidence};
+pub use ledger::Ledger;
+pub use log_gate::{Announced, LogLine};
+pub use register::{Register, Resource};
+pub use scenario::Scenario;
+pub use scene::Scene;
+pub use settings::{Keep, Settings, Target};
+pub use span::{Reporter, Span, Spans};
+pub use wait::{Wait, pause, wait_for};

@@ -1,0 +1,229 @@
+//! Plays a scenario in an environment, from the first line of evidence to the last removal, whatever
+//! happens in between: an error, a panic, a signal.
+
+use crate::{
+    Doing, Drill, Environment, Error, Evidence, Keep, Ledger, Register, Reporter, Resource, Result, Scenario,
+    Scene, Settings, Spans, evidence::EventLog, log_gate, span::uncovered,
+};
+use chrono::Utc;
+use futures::FutureExt;
+use phoenix_core::{Deeds, Event, Fault, Finding, Report, RunId, Verdict, report};
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How a drill ended.
+#[derive(Debug)]
+pub struct Played {
+    /// The evidence.
+    pub report: Report,
+    /// Where it lies.
+    pub directory: PathBuf,
+    /// 0 valid, 1 invalid, 2 usage or configuration, 3 could not verify, 4 valid but over a budget,
+    /// 130 interrupted.
+    pub exit_status: u8,
+    /// Why it could not be verified, with what to do, if that is the case.
+    pub error: Option<Error>,
+    /// Commands to look at what was kept, if anything was.
+    pub reopen: Vec<String>,
+}
+
+enum Ending {
+    Judged(Verdict),
+    Stopped(Error),
+    Interrupted(&'static str),
+    Panicked(String),
+}
+
+/// A new run's id, from the clock and the system's randomness.
+pub fn new_run() -> RunId {
+    let ms = u64::try_from(Utc::now().timestamp_millis()).unwrap_or_default();
+    RunId::new(ms, uuid::Uuid::new_v4().as_u128())
+}
+
+/// Plays a scenario. An error means that it could not even begin; nothing was made then.
+pub async fn play<E: Environment + ?Sized>(
+    run: RunId,
+    scenario: &Scenario,
+    place: &E,
+    settings: Settings,
+    mut reporters: Vec<Box<dyn Reporter>>,
+    scene_play: impl AsyncFnOnce(&mut Drill, &E) -> Result<Verdict>,
+) -> Result<Played> {
+    if settings.rows == 0 || settings.writers == 0 {
+        let what = "a drill without rows or writers proves nothing";
+        return Err(Error::usage(what, "give --rows and --writers of at least 1"));
+    }
+    let mut interrupts = Interrupts::listen()?;
+    let evidence = Evidence::create(&settings.evidence, &run)?;
+    reporters.push(Box::new(EventLog::create(&evidence)?));
+    let ledger = Ledger::create(&evidence.directory().join("ledger.jsonl"))?;
+    let register = Register::open(&run)?;
+    let report = blank(&run, scenario, place, &settings);
+    let (spans, life) = (Spans::start(reporters), AtomicU32::new(0));
+    let scene = Arc::new(Scene { run, settings, evidence, ledger, register, spans, life });
+    let mut drill = Drill::new(scene.clone(), report);
+    drill.save()?;
+    scene.spans.emit(&Event::DrillStarted {
+        run: scene.run.clone(),
+        scenario: scenario.name.to_owned(),
+        environment: place.name().to_owned(),
+        versions: versions(&drill.report.properties),
+    });
+
+    let ending = tokio::select! {
+        played = AssertUnwindSafe(scene_play(&mut drill, place)).catch_unwind() => match played {
+            Ok(Ok(verdict)) => Ending::Judged(verdict),
+            Ok(Err(error)) => Ending::Stopped(error),
+            Err(panic) => Ending::Panicked(panic_message(panic.as_ref())),
+        },
+        name = interrupts.next() => Ending::Interrupted(name),
+    };
+    drill.report.total = Duration::from_micros(scene.now().0);
+    drill.report.no_span = uncovered(&scene.spans.records(), drill.report.total);
+    let (exit_status, error) = conclude(&mut drill.report, ending);
+    let reopen = clear(&mut drill, place).await;
+    let exit_status = exit_status.unwrap_or_else(|| drill.report.exit_status());
+    drill.report.finished_at = Some(Utc::now());
+    drill.save()?;
+    scene.spans.emit(&Event::DrillFinished(Box::new(drill.report.clone())));
+    let directory = scene.evidence.directory().to_owned();
+    Ok(Played { report: drill.report, directory, exit_status, error, reopen })
+}
+
+/// Turns the ending into a verdict. An exit status is given where the verdict alone does not tell it.
+fn conclude(report: &mut Report, ending: Ending) -> (Option<u8>, Option<Error>) {
+    let (verdict, status, error) = match ending {
+        Ending::Judged(Verdict::Valid) if report.account.is_none() => {
+            (Verdict::unknown("the scenario ended without judging anything"), None, None)
+        }
+        Ending::Judged(verdict) => (verdict, None, None),
+        Ending::Stopped(Error::NotReborn(finding)) => {
+            report.findings.push(*finding);
+            (Verdict::invalid(Fault::NotReborn), None, None)
+        }
+        Ending::Stopped(error @ Error::Usage { .. }) => {
+            (Verdict::unknown(error.chain()), Some(2), Some(error))
+        }
+        Ending::Stopped(error) => (Verdict::unknown(error.chain()), Some(3), Some(error)),
+        Ending::Interrupted(signal) => {
+            (Verdict::unknown(format!("interrupted by {signal}")), Some(130), None)
+        }
+        Ending::Panicked(message) => {
+            (Verdict::unknown(format!("the harness panicked: {message}")), Some(3), None)
+        }
+    };
+    report.verdict = Some(verdict);
+    (status, error)
+}
+
+/// Collects logs, stops what runs, and removes it unless it is to be kept; gives how to reopen it.
+async fn clear<E: Environment + ?Sized>(drill: &mut Drill, place: &E) -> Vec<String> {
+    let scene = drill.scene.clone();
+    let logs = place.collect_logs(&scene).await;
+    let trouble = |step: &str, error: &Error| {
+        let fix = "run `phoenix sweep`, and look at the evidence for what stood in the way";
+        Finding::certain("left-behind", format!("{step} after the drill failed: {}", error.chain()), fix)
+    };
+    match logs {
+        Ok(lines) => drill.report.findings.extend(log_gate::inspect(&lines, &drill.announced)),
+        Err(error) => drill.report.findings.push(trouble("collecting the logs", &error)),
+    }
+    drill.report.faults = place.faults();
+    if let Err(error) = place.stop(&scene).await {
+        drill.report.findings.push(trouble("stopping what ran", &error));
+    }
+    let keep = match scene.settings.keep {
+        Keep::Never => false,
+        Keep::OnFailure => !drill.report.as_expected(),
+        Keep::Always => true,
+    };
+    if keep {
+        let kept =
+            Resource::Kept { why: drill.report.verdict.as_ref().map_or("killed", Verdict::word).to_owned() };
+        if let Err(error) = scene.register.record(&kept) {
+            drill.report.findings.push(trouble("keeping what was made", &error));
+        }
+        return place.reopen();
+    }
+    match place.remove(&scene).await.and_then(|()| scene.register.forget()) {
+        Ok(()) => {}
+        Err(error) => drill.report.findings.push(trouble("removing what was made", &error)),
+    }
+    Vec::new()
+}
+
+fn blank<E: Environment + ?Sized>(
+    run: &RunId,
+    scenario: &Scenario,
+    place: &E,
+    settings: &Settings,
+) -> Report {
+    Report {
+        schema: report::SCHEMA.to_owned(),
+        run: run.clone(),
+        scenario: scenario.name.to_owned(),
+        about: scenario.promise.to_owned(),
+        environment: place.name().to_owned(),
+        properties: place.properties(),
+        seed: settings.seed,
+        started_at: Utc::now(),
+        finished_at: None,
+        total: Duration::ZERO,
+        no_span: Duration::ZERO,
+        verdict: None,
+        expected: scenario.expected.clone(),
+        expected_finding: scenario.finding.map(str::to_owned),
+        promise: None,
+        account: None,
+        deeds: Deeds::NONE,
+        demand: Deeds::PROTOCOL,
+        rto: None,
+        rpo: None,
+        budget: settings.budget,
+        over_budget: Vec::new(),
+        memories: Vec::new(),
+        provenance: report::ProvenanceCount::default(),
+        backups: Vec::new(),
+        wipes: Vec::new(),
+        rebirths: Vec::new(),
+        findings: Vec::new(),
+        faults: Vec::new(),
+        spans: Vec::new(),
+    }
+}
+
+fn versions(properties: &BTreeMap<String, String>) -> Vec<String> {
+    let version = |name: &str| properties.get(name).map(|version| format!("{name} {version}"));
+    ["postgresql", "pgbackrest"].into_iter().filter_map(version).collect()
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}
+
+/// SIGINT and SIGTERM, from before anything is made until after everything is removed.
+struct Interrupts {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Interrupts {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).doing("listening for signals");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The local environment, and the birth of a castle in it.
+
+use crate::{LocalConfig, castle::LocalCastle, inventory, plant::Plant, server, tools::Tools};
+use phoenix_core::RecoveryTarget;
+use phoenix_drill::{
+    Castle, CastlePlan, Doing, Environment, Error, KeyAfterFire, LogLine, RestoreInPlace, Result, Scene,
+    SlowStore, Span, Work, environment::not_reborn,
+};
+use phoenix_postgres::{
+    diagnosis::{self, Symptoms},
+    settings::Pace,
+};
+use phoenix_store::{AnswerFault, Fault, KeyMatch, Operation};
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+/// Processes on this machine, for one drill.
+pub struct Local {
+    config: LocalConfig,
+    tools: Tools,
+    plant: OnceLock<Arc<Plant>>,
+}
+
+impl Local {
+    /// Finds the programs, or says what is missing and how to get it.
+    pub async fn new(config: LocalConfig) -> Result<Self> {
+        let tools = Tools::find(&config).await?;
+        Ok(Self { config, tools, plant: OnceLock::new() })
+    }
+
+    fn plant(&self) -> Result<&Arc<Plant>> {
+        self.plant.get().ok_or_else(|| Error::Demand("there is no castle in this drill yet".into()))
+    }
+
+    async fn born(&self, scene: &Arc<Scene>, plan: CastlePlan, span: &Span) -> Result<Box<dyn Castle>> {
+        let (config, tools) = (self.config.clone(), self.tools.clone());
+        let laid = span.run("store", async |_| Plant::lay(config, tools, scene.clone(), plan).await);
+        let plant = Arc::new(laid.await?);
+        self.plant.set(plant.clone()).map_err(|_| Error::Demand("a drill has one birth".into()))?;
+        plant.furnish(plan.repositories, KeyAfterFire::Kept)?;
+        span.run("initdb", async |_| initdb(&plant).await).await?;
+        plant.configure()?;
+        let sql = span.run("start", async |span| Ok(server::start(&plant, span).await?)).await?;
+        let create = plant.pgbackrest().stanza_create();
+        span.run("stanza", async |_| plant.capsule.must(&scene.evidence, "stanza-create", &create).await)
+            .await?;
+        span.detail("store, initdb, start, stanza");
+        Ok(Box::new(LocalCastle::new(plant, sql)))
+    }
+}
+
+async fn initdb(plant: &Plant) -> Result<()> {
+    let program = plant.tools.postgres_bin.join("initdb").display().to_string();
+    let megabytes = plant.config.segment_size.bytes() >> 20;
+    let data = plant.data().display().to_string();
+    let mut argv: Vec<String> =
+        [&program, "-D", &data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
+            .map(str::to_owned)
+            .into();
+    argv.extend([format!("--wal-segsize={megabytes}"), "--data-checksums".to_owned()]);
+    if plant.config.pace == Pace::Fast {
+        argv.push("--no-sync".to_owned());
+    }
+    plant.capsule.must(&plant.scene.evidence, "initdb", &argv).await.map(drop)
+}
+
+impl Environment for Local {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn properties(&self) -> BTreeMap<String, String> {
+        let properties = [
+            ("postgresql", self.tools.postgres.to_string()),
+            ("pgbackrest", self.tools.pgbackrest.to_string()),
+            ("storage", self.config.storage.word().to_owned()),
+            ("capsule", self.tools.capsule.word().to_owned()),
+            ("victim_user", self.tools.victim_user.clone().unwrap_or_else(|| "the harness's own".to_owned())),
+            ("archive_timeout_seconds", self.config.archive_timeout_s.to_string()),
+        ];
+        properties.map(|(name, value)| (name.to_owned(), value)).into()
+    }
+
+    fn birth<'a>(
+        &'a self,
+        scene: &'a Arc<Scene>,
+        plan: CastlePlan,
+        span: &'a Span,
+    ) -> Work<'a, Box<dyn Castle>> {
+        Box::pin(self.born(scene, plan, span))
+    }
+
+    fn collect_logs<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<LogLine>> {
+        Box::pin(async {
+            let logs = scene.evidence.log("");
+            let doing = || format!("reading {}", logs.display());
+            let mut lines = Vec::new();
+            for entry in fs::read_dir(&logs).doing(doing())? {
+                let entry = entry.doing(doing())?;
+                let source = entry.file_name().to_string_lossy().into_owned();
+                if source.ends_with(".jsonl") {
+                    continue;
+                }
+                let text = fs::read(entry.path()).doing(doing())?;
+                let text = String::from_utf8_lossy(&text);
+                lines.extend(
+                    text.lines().map(|line| LogLine { source: source.clone(), text: line.to_owned() }),
+                );
+            }
+            Ok(lines)
+        })
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let faults =
+            self.plant.get().map(|plant| plant.faults.lock().unwrap_or_else(|e| e.into_inner()).clone());
+        faults.unwrap_or_default()
+    }
+
+    fn stop<'a>(&'a self, _scene: &'a Scene) -> Work<'a, ()> {
+        Box::pin(async {
+            let Some(plant) = self.plant.get() else { return Ok(()) };
+            if let Some(mut server) = plant.server.lock().await.take() {
+                server.kill().await?;
+            }
+            inventory::extinguish(&plant.capsule.mark).await?;
+            if let Some(store) = &plant.embedded
+                && let Some(server) = store.lock().await.take()
+            {
+                server.shutdown().await;
+            }
+            Ok(())
+        })
+    }
+
+    fn remove<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
+        Box::pin(async { crate::sweep::remove(scene.run.as_str(), &scene.register.resources()?).await })
+    }
+
+    fn reopen(&self) -> Vec<String> {
+        let Some(plant) = self.plant.get() else { return Vec::new() };
+        let root = plant.root.display();
+        vec![
+            format!("phoenix store --directory {root}/store    # serve what the store held"),
+            format!("ls {root}                                 # what is left of the castle"),
+            "phoenix sweep --kept                              # remove all of it".to_owned(),
+        ]
+    }
+}
+
+impl RestoreInPlace for Local {
+    fn restore_in_place<'a>(
+        &'a self,
+        castle: Box<dyn Castle>,
+        target: RecoveryTarget,
+        span: &'a Span,
+    ) -> Work<'a, Box<dyn Castle>> {
+        Box::pin(async move {
+            drop(castle);
+            let plant = self.plant()?;
+            if let Some(mut server) = plant.server.lock().await.take() {
+                server.kill().await?;
+            }
+            // the server was killed, not stopped: its lock file is stale, and pgBackRest would believe it
+            fs::remove_file(plant.data().join("postmaster.pid")).doing("removing a stale postmaster.pid")?;
+            let argv = plant.pgbackrest().restore_in_place(&target, 2, &plant.seal());
+            let evidence = &plant.scene.evidence;
+            span.run("restore", async |_| plant.capsule.must(evidence, "restore", &argv).await).await?;
+            let started = span.run("start", async |span| match server::start(plant, span).await {
+                Ok(sql) => Ok(sql),
+                Err(server::StartError::Died { log, .. }) => {
+                    let symptoms = Symptoms { server_log: log, ..Symptoms::default() };
+                    Err(not_reborn(diagnosis::not_reborn(&symptoms)))
+                }
+                Err(server::StartError::Other(error)) => Err(error),
+            });
+            Ok(Box::new(LocalCastle::new(plant.clone(), started.await?)) as Box<dyn Castle>)
+        })
+    }
+}
+
+impl SlowStore for Local {
+    fn slow_restores(&self, delay: Duration) -> Work<'_, ()> {
+        Box::pin(async move {
+            let plant = self.plant()?;
+            let Some(store) = &plant.embedded else {
+                return Err(Error::Demand("only the embedded store can be made slow".into()));
+            };
+            let slow = Fault::new("slow restore", AnswerFault::Delay { delay })
+                .on(Operation::Get)
+                .on_keys(KeyMatch::Contains("/backup/".to_owned()));
+            let store = store.lock().await;
+            let server = store.as_ref().ok_or_else(|| Error::Demand("the store is gone".into()))?;
+            server.faults().arm(slow).doing("making the store slow")
+        })
+    }
+
+    fn heal_store(&self) -> Work<'_, Vec<String>> {
+        Box::pin(async {
+            let plant = self.plant()?;
+            let mut fired = Vec::new();
+            if let Some(store) = &plant.embedded
+                && let Some(server) = store.lock().await.as_ref()
+            {
+                server.faults().disarm_all();
+                let line = |fired: phoenix_store::Fired| {
+                    format!("{} · {} · {}", fired.fault, fired.key, fired.detail)
+                };
+                fired = server.faults().evidence().into_iter().map(line).collect();
+            }
+            plant.faults.lock().unwrap_or_else(|e| e.into_inner()).extend(fired.iter().cloned());
+            Ok(fired)
+        })
+    }
+}

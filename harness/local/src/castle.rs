@@ -1,0 +1,207 @@
+//! A castle on this machine, its ashes and its rebirth.
+
+use crate::{inventory, plant::Plant, server};
+use phoenix_core::{
+    Finding, RecoveryTarget, WalSegment,
+    report::{BackupRecord, Inventory},
+};
+use phoenix_drill::{
+    Ashes, BackupKind, Castle, Database, Doing, Error, RebirthPlan, Rebirthing, Repositories, Result, Span,
+    Wait, Work, environment::not_reborn, wait_for,
+};
+use phoenix_postgres::{
+    Sql,
+    diagnosis::{self, Encryption, Symptoms},
+    pgbackrest::newest_backup,
+};
+use std::{collections::BTreeSet, fs, path::Path, process::Output, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+
+/// The first bytes of everything that pgBackRest encrypts (OpenSSL's salted format).
+const ENCRYPTED: &[u8] = b"Salted__";
+
+pub(crate) struct LocalCastle {
+    plant: Arc<Plant>,
+    sql: Arc<Sql>,
+}
+
+impl LocalCastle {
+    pub fn new(plant: Arc<Plant>, sql: Arc<Sql>) -> Self {
+        Self { plant, sql }
+    }
+
+    async fn take_backup(&self, kind: BackupKind, span: &Span) -> Result<BackupRecord> {
+        let (plant, pgbackrest) = (&self.plant, self.plant.pgbackrest());
+        let mut newest = None;
+        for repository in 1..=plant.repositories() {
+            let argv = pgbackrest.backup(kind.word(), repository);
+            let name = format!("backup to repo{repository}");
+            span.run(&name, async |_| plant.capsule.must(&plant.scene.evidence, "backup", &argv).await)
+                .await?;
+            let info =
+                plant.capsule.must(&plant.scene.evidence, "info", &pgbackrest.info(repository)).await?;
+            let record = newest_backup(&info, &pgbackrest.stanza).doing("reading pgbackrest info")?;
+            newest.get_or_insert(record);
+        }
+        newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))
+    }
+}
+
+impl Castle for LocalCastle {
+    fn database(&self) -> Arc<dyn Database> {
+        self.sql.clone()
+    }
+
+    fn backup<'a>(&'a self, kind: BackupKind, span: &'a Span) -> Work<'a, BackupRecord> {
+        Box::pin(self.take_backup(kind, span))
+    }
+
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
+        Box::pin(self.plant.segments(self.plant.config.segment_size))
+    }
+
+    fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
+        Box::pin(burn(self.plant))
+    }
+}
+
+async fn burn(plant: Arc<Plant>) -> Result<Box<dyn Ashes>> {
+    let inventory = inventory::destroy(&plant).await?;
+    Ok(Box::new(LocalAshes { plant, inventory }))
+}
+
+struct LocalAshes {
+    plant: Arc<Plant>,
+    inventory: Inventory,
+}
+
+impl Ashes for LocalAshes {
+    fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
+        Box::pin(self.plant.segments(self.plant.config.segment_size))
+    }
+
+    fn rebirth<'a>(self: Box<Self>, plan: RebirthPlan, _span: &'a Span) -> Work<'a, Box<dyn Rebirthing>> {
+        Box::pin(async move {
+            let plant = self.plant;
+            plant.furnish(Repositories::Store, plan.key)?;
+            let argv = plant.pgbackrest().restore(&plan.target, Some(1), &plant.seal());
+            let worker = plant.clone();
+            let restore =
+                tokio::spawn(
+                    async move { worker.capsule.run(&worker.scene.evidence, "restore", &argv).await },
+                );
+            Ok(Box::new(LocalRebirthing { plant, target: plan.target, restore: Restore(restore) })
+                as Box<dyn Rebirthing>)
+        })
+    }
+}
+
+/// A restore under way; dropped, it is killed.
+struct Restore(JoinHandle<Result<Output>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct LocalRebirthing {
+    plant: Arc<Plant>,
+    target: RecoveryTarget,
+    restore: Restore,
+}
+
+impl LocalRebirthing {
+    async fn rise(mut self, span: &Span) -> Result<Box<dyn Castle>> {
+        let plant = &self.plant;
+        let restore = &mut self.restore.0;
+        span.run("restore", async |span| {
+            let output = restore.await.doing("waiting for the restore")??;
+            if !output.status.success() {
+                return Err(not_reborn(failed_restore(plant, &output).await));
+            }
+            if let Some(size) = restored_size(&String::from_utf8_lossy(&output.stdout)) {
+                span.detail(format!("{} in {:.2} s", size, span.elapsed().as_secs_f64()));
+            }
+            Ok(())
+        })
+        .await?;
+        let name = format!("recovery to {}", self.target.kind());
+        let sql = span.run(&name, async |span| match server::start(plant, span).await {
+            Ok(sql) => Ok(sql),
+            Err(server::StartError::Died { log, .. }) => {
+                let symptoms = Symptoms { server_log: log, ..Symptoms::default() };
+                Err(not_reborn(diagnosis::not_reborn(&symptoms)))
+            }
+            Err(server::StartError::Other(error)) => Err(error),
+        });
+        let sql = sql.await?;
+        Ok(Box::new(LocalCastle::new(self.plant.clone(), sql)))
+    }
+}
+
+async fn failed_restore(plant: &Plant, output: &Output) -> Finding {
+    let head = plant.backup_info_head().await;
+    let encrypted = head.map(|head| match (head.starts_with(ENCRYPTED), plant.has_key()) {
+        (false, _) => Encryption::None,
+        (true, true) => Encryption::WithKey,
+        (true, false) => Encryption::WithoutKey,
+    });
+    let restore_output = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let (restore_status, restore_output) = (output.status.code(), restore_output.into_owned());
+    diagnosis::not_reborn(&Symptoms { restore_status, restore_output, server_log: String::new(), encrypted })
+}
+
+/// What pgBackRest says of the size: `restore size = 22.4MB, file total = 970`.
+fn restored_size(output: &str) -> Option<String> {
+    let (_, rest) = output.split_once("restore size = ")?;
+    rest.lines().next().map(|line| line.trim().to_owned())
+}
+
+impl Rebirthing for LocalRebirthing {
+    fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>> {
+        Box::pin(self.rise(span))
+    }
+
+    fn midway(&mut self) -> Work<'_, String> {
+        Box::pin(async {
+            let data = self.plant.data();
+            wait_for(
+                "the restore to be midway",
+                Duration::from_secs(60),
+                Duration::from_millis(2),
+                || async {
+                    let files = count_files(&data);
+                    if self.restore.0.is_finished() || data.join("global/pg_control").exists() {
+                        return Err(Error::Demand(
+                            "the restore was over before it could be caught midway".into(),
+                        ));
+                    }
+                    let seen = format!("{files} files restored, pg_control not yet");
+                    Ok(if files > 0 { Wait::Ready(seen) } else { Wait::NotYet(seen) })
+                },
+            )
+            .await
+        })
+    }
+
+    fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
+        let Self { plant, restore, .. } = *self;
+        drop(restore);
+        Box::pin(burn(plant))
+    }
+}
+
+fn count_files(path: &Path) -> usize {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let count = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => count_files(&entry.path()),
+        Ok(_) => 1,
+        Err(_) => 0,
+    };
+    entries.map(count).sum()
+}

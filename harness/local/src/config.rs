@@ -1,0 +1,85 @@
+//! How the local environment is set up.
+
+use phoenix_core::{Secret, SegmentSize};
+use phoenix_postgres::settings::Pace;
+use std::path::PathBuf;
+
+/// Where the victim and the store live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// In memory: `/dev/shm`.
+    #[default]
+    Tmpfs,
+    /// On disk: `/var/tmp`.
+    Disk,
+}
+
+impl Storage {
+    /// Its name on the command line and in the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tmpfs => "tmpfs",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+/// An object store that is there already, instead of the embedded one.
+#[derive(Debug, Clone)]
+pub struct ExternalStore {
+    /// The host name in its certificate.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The bucket.
+    pub bucket: String,
+    /// The path in the bucket under which each drill makes its own; begins with `/`.
+    pub prefix: String,
+    /// The region.
+    pub region: String,
+    /// The CA that signed its certificate.
+    pub ca_file: PathBuf,
+    /// Who asks.
+    pub access_key: String,
+    /// With what.
+    pub secret_key: Secret,
+}
+
+/// How the local environment is set up.
+#[derive(Debug, Clone)]
+pub struct LocalConfig {
+    /// Where the victim and the store live.
+    pub storage: Storage,
+    /// The directory with `postgres` and `initdb`; the newest found, if absent.
+    pub postgres_bin: Option<PathBuf>,
+    /// The program `pgbackrest`; the one in PATH, if absent.
+    pub pgbackrest: Option<PathBuf>,
+    /// Fast settings, or the programs' defaults.
+    pub pace: Pace,
+    /// The size of WAL segments: 1 MiB, so that few rows fill several.
+    pub segment_size: SegmentSize,
+    /// `archive_timeout` in seconds; 0 is PostgreSQL's default.
+    pub archive_timeout_s: u32,
+    /// The user that the victim runs as when the harness is root; `postgres` or `nobody`, if absent.
+    pub victim_user: Option<String>,
+    /// The port of the embedded store on 127.0.0.1; any free one, if absent.
+    pub store_port: Option<u16>,
+    /// A store that is there already, instead of the embedded one.
+    pub store: Option<ExternalStore>,
+}
+
+impl Default for LocalConfig {
+    fn default() -> Self {
+        Self {
+            storage: Storage::default(),
+            postgres_bin: None,
+            pgbackrest: None,
+            pace: Pace::default(),
+            segment_size: SegmentSize::MIN,
+            archive_timeout_s: 0,
+            victim_user: None,
+            store_port: None,
+            store: None,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What one local drill stands on: its directories, its store, its server, and how to run things.
+
+use crate::{
+    LocalConfig,
+    inventory::MARK_FILE,
+    process::{Capsule, Member},
+    tools::Tools,
+};
+use phoenix_core::{Secret, SegmentSize, WalSegment};
+use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, Repositories, Resource, Result, Scene};
+use phoenix_postgres::{
+    ConnectConfig, Sql,
+    pgbackrest::{self, PgBackRest, Repository, S3},
+    settings::{PG_HBA_CONF, ServerSettings, postgresql_conf},
+};
+use phoenix_store::{Credentials, Durability, Inspector, StoreConfig, StoreServer, Target};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicU32},
+};
+use tokio::sync::Mutex;
+
+/// The name of the stanza in every repository.
+const STANZA: &str = "castle";
+const BUCKET: &str = "phoenix";
+/// The number in the socket's name: the socket's directory is the drill's own.
+const PORT: u16 = 5432;
+
+/// What one local drill stands on.
+pub(crate) struct Plant {
+    pub scene: Arc<Scene>,
+    pub config: LocalConfig,
+    pub tools: Tools,
+    pub plan: CastlePlan,
+    /// Holds everything of this drill; survives the fire but for `victim`.
+    pub root: PathBuf,
+    pub capsule: Capsule,
+    pub inspector: Inspector,
+    pub embedded: Option<Mutex<Option<StoreServer>>>,
+    pub server: Mutex<Option<Member>>,
+    pub starts: AtomicU32,
+    /// Damage that was planted and really happened.
+    pub faults: std::sync::Mutex<Vec<String>>,
+    store: S3,
+    cipher: Option<Secret>,
+}
+
+impl Plant {
+    /// Lays the ground: directories with the drill's mark, and the store. All is registered before it is made.
+    pub async fn lay(config: LocalConfig, tools: Tools, scene: Arc<Scene>, plan: CastlePlan) -> Result<Self> {
+        let root = ground(&config)?.join(scene.run.slug());
+        scene.register.record(&Resource::Capsule { mark: scene.run.to_string() })?;
+        scene.register.record(&Resource::Directory { path: root.clone() })?;
+        fs::create_dir(&root).doing(format!("making {}", root.display()))?;
+        fs::write(root.join(MARK_FILE), scene.run.as_str()).doing("marking the drill's directory")?;
+        let (store, inspector, embedded) = open_store(&config, &root, &scene).await?;
+        let capsule = Capsule {
+            kind: tools.capsule,
+            mark: scene.run.to_string(),
+            user: tools.victim_user.clone(),
+            directory: root.clone(),
+            bin: tools.postgres_bin.clone(),
+        };
+        let cipher = match plan.encrypted {
+            Encrypted::No => None,
+            Encrypted::Aes256 => Some(Credentials::generate().secret_key),
+        };
+        let (server, starts, faults) = (Mutex::default(), AtomicU32::new(0), std::sync::Mutex::default());
+        Ok(Self {
+            scene,
+            config,
+            tools,
+            plan,
+            root,
+            capsule,
+            inspector,
+            embedded,
+            server,
+            starts,
+            faults,
+            store,
+            cipher,
+        })
+    }
+
+    /// Everything that burns.
+    pub fn victim(&self) -> PathBuf {
+        self.root.join("victim")
+    }
+
+    /// PGDATA.
+    pub fn data(&self) -> PathBuf {
+        self.victim().join("data")
+    }
+
+    fn in_victim(&self, name: &str) -> String {
+        self.victim().join(name).display().to_string()
+    }
+
+    /// The path of the wrapper that makes archive errors fatal.
+    pub fn seal(&self) -> String {
+        self.in_victim("seal")
+    }
+
+    /// How pgBackRest is called.
+    pub fn pgbackrest(&self) -> PgBackRest {
+        let program = self.tools.pgbackrest_program.display().to_string();
+        PgBackRest { program, config: self.in_victim("pgbackrest.conf"), stanza: STANZA.to_owned() }
+    }
+
+    /// How many repositories backups go to.
+    pub fn repositories(&self) -> u8 {
+        match self.plan.repositories {
+            Repositories::Store => 1,
+            Repositories::StoreAndLocal => 2,
+        }
+    }
+
+    /// Makes the victim's directories and pgBackRest's configuration, with these repositories and key.
+    pub fn furnish(&self, repositories: Repositories, key: phoenix_drill::KeyAfterFire) -> Result<()> {
+        let cipher = self.cipher.clone().filter(|_| key == phoenix_drill::KeyAfterFire::Kept);
+        let mut list = vec![Repository::S3(self.store.clone(), cipher)];
+        if repositories == Repositories::StoreAndLocal {
+            list.push(Repository::Directory(self.in_victim("repository")));
+        }
+        let config = pgbackrest::Config {
+            stanza: STANZA.to_owned(),
+            repositories: list,
+            data_directory: self.data().display().to_string(),
+            port: PORT,
+            socket_directory: self.in_victim("socket"),
+            work_directory: self.in_victim("work"),
+            pace: self.config.pace,
+        };
+        for directory in ["", "data", "socket", "work", "work/log", "work/lock", "work/spool", "repository"] {
+            let path = self.victim().join(directory);
+            fs::create_dir_all(&path).doing(format!("making {}", path.display()))?;
+            self.give(&path, if directory == "data" { 0o700 } else { 0o755 })?;
+        }
+        self.place("pgbackrest.conf", &config.text(), 0o600)?;
+        self.place("seal", pgbackrest::seal_script(), 0o755)?;
+        let shown = format!("`pgbackrest.conf`:\n```ini\n{}```", config.redacted());
+        self.scene.evidence.remark(&shown)
+    }
+
+    /// Sets up a fresh PGDATA to listen and to archive.
+    pub fn configure(&self) -> Result<()> {
+        let server = ServerSettings {
+            socket_directory: self.in_victim("socket"),
+            port: PORT,
+            archive_command: self.pgbackrest().archive_command(),
+            archive_timeout_s: self.config.archive_timeout_s,
+            pace: self.config.pace,
+        };
+        let text = postgresql_conf(&server);
+        let path = self.data().join("postgresql.conf");
+        let mut whole = fs::read_to_string(&path).doing("reading postgresql.conf")?;
+        whole.push_str(&text);
+        fs::write(&path, whole).doing("writing postgresql.conf")?;
+        fs::write(self.data().join("pg_hba.conf"), PG_HBA_CONF).doing("writing pg_hba.conf")?;
+        self.scene
+            .evidence
+            .remark(&format!("appended to `postgresql.conf`:\n```ini\n{}```", text.trim_start()))
+    }
+
+    fn place(&self, name: &str, text: &str, mode: u32) -> Result<()> {
+        let path = self.victim().join(name);
+        let doing = || format!("writing {}", path.display());
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&path)
+            .doing(doing())?;
+        std::io::Write::write_all(&mut file, text.as_bytes()).doing(doing())?;
+        self.give(&path, mode)
+    }
+
+    /// Gives something to the victim's user.
+    fn give(&self, path: &Path, mode: u32) -> Result<()> {
+        let doing = || format!("giving {} to the victim", path.display());
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing(doing())?;
+        if let Some(name) = &self.tools.victim_user {
+            let user = nix::unistd::User::from_name(name).doing(doing())?;
+            let ids = user.map(|user| (user.uid, user.gid));
+            nix::unistd::chown(path, ids.map(|ids| ids.0), ids.map(|ids| ids.1)).doing(doing())?;
+        }
+        Ok(())
+    }
+
+    /// The server's SQL.
+    pub fn sql(&self) -> Arc<Sql> {
+        let mut config = ConnectConfig::new();
+        config.host_path(self.victim().join("socket")).port(PORT).user("postgres").dbname("postgres");
+        config.application_name("phoenix");
+        Arc::new(Sql::new(config))
+    }
+
+    /// The path of this drill in the bucket, without the leading slash.
+    fn prefix(&self) -> &str {
+        self.store.path.trim_start_matches('/')
+    }
+
+    /// The segments that the store holds.
+    pub async fn segments(&self, size: SegmentSize) -> Result<BTreeSet<WalSegment>> {
+        let prefix = format!("{}/archive/{STANZA}/", self.prefix());
+        let objects = self.inspector.list(&prefix).await.doing("listing the archive in the store")?;
+        Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), size))
+    }
+
+    /// Every version of every object of this drill.
+    pub async fn versions(&self) -> Result<Vec<phoenix_store::ObjectVersion>> {
+        self.inspector.versions(&format!("{}/", self.prefix())).await.doing("listing the store")
+    }
+
+    /// The first bytes of the repository's `backup.info`, if it can be had.
+    pub async fn backup_info_head(&self) -> Option<Vec<u8>> {
+        let key = format!("{}/backup/{STANZA}/backup.info", self.prefix());
+        let bytes = self.inspector.get(&key).await.ok()?;
+        Some(bytes.iter().take(16).copied().collect())
+    }
+
+    /// Whether the victim's configuration holds the repository's key.
+    pub fn has_key(&self) -> bool {
+        let text = fs::read_to_string(self.victim().join("pgbackrest.conf")).unwrap_or_default();
+        text.contains("cipher-pass=")
+    }
+}
+
+/// The directory of all local drills of this user, in memory or on disk.
+fn ground(config: &LocalConfig) -> Result<PathBuf> {
+    let home = phoenix_drill::register::home()?;
+    let ground = match config.storage {
+        crate::Storage::Disk => home.join("drills"),
+        crate::Storage::Tmpfs => PathBuf::from(format!("/dev/shm/phoenix-{}", nix::unistd::getuid())),
+    };
+    phoenix_drill::register::owned_directory(&ground)?;
+    Ok(ground)
+}
+
+type OpenStore = (S3, Inspector, Option<Mutex<Option<StoreServer>>>);
+
+/// Starts the embedded store, or checks that this drill's path in the given one is empty.
+async fn open_store(config: &LocalConfig, root: &Path, scene: &Scene) -> Result<OpenStore> {
+    let path = format!("/{}", scene.run.slug());
+    if let Some(external) = &config.store {
+        let credentials =
+            Credentials { access_key: external.access_key.clone(), secret_key: external.secret_key.clone() };
+        let store = S3 {
+            path: format!("{}{path}", external.prefix.trim_end_matches('/')),
+            bucket: external.bucket.clone(),
+            host: external.host.clone(),
+            port: external.port,
+            region: external.region.clone(),
+            access_key: external.access_key.clone(),
+            secret_key: external.secret_key.clone(),
+            ca_file: external.ca_file.display().to_string(),
+        };
+        let inspector = inspect(&store, credentials)?;
+        let prefix = format!("{}/", store.path.trim_start_matches('/'));
+        let held = inspector.list(&prefix).await.map_err(refused)?;
+        if let Some(object) = held.first() {
+            let what = format!("the path {} in the store is not empty: it holds {}", store.path, object.key);
+            return Err(Error::usage(
+                what,
+                "give a prefix of the drills' own as local.store.prefix in castle.toml",
+            ));
+        }
+        return Ok((store, inspector, None));
+    }
+    let credentials = Credentials::generate();
+    let mut settings = StoreConfig::new(root.join("store"), BUCKET, credentials.clone());
+    settings.ca_file = Some(root.join("ca.pem"));
+    settings.listen.set_port(config.store_port.unwrap_or(0));
+    settings.access_log = Some(scene.evidence.log("store.jsonl"));
+    settings.durability = match config.storage {
+        crate::Storage::Tmpfs => Durability::Buffered,
+        crate::Storage::Disk => Durability::Fsync,
+    };
+    let region = settings.region.clone();
+    let server = StoreServer::start(settings).await.map_err(|error| {
+        let what = phoenix_drill::error::chain(&error);
+        Error::usage(
+            format!("the embedded store does not start: {what}"),
+            "free the port, or leave local.store_port out of castle.toml",
+        )
+    })?;
+    let ca_file = server.ca_file().to_owned();
+    fs::set_permissions(&ca_file, fs::Permissions::from_mode(0o644))
+        .doing("showing the store's CA to the victim")?;
+    let store = S3 {
+        path,
+        bucket: BUCKET.to_owned(),
+        host: "localhost".to_owned(),
+        port: server.port(),
+        region,
+        access_key: credentials.access_key.clone(),
+        secret_key: credentials.secret_key.clone(),
+        ca_file: ca_file.display().to_string(),
+    };
+    let inspector = inspect(&store, credentials)?;
+    Ok((store, inspector, Some(Mutex::new(Some(server)))))
+}
+
+fn inspect(store: &S3, credentials: Credentials) -> Result<Inspector> {
+    let target = Target {
+        endpoint: format!("https://{}:{}", store.host, store.port),
+        region: store.region.clone(),
+        bucket: store.bucket.clone(),
+        credentials,
+        ca_file: Some(PathBuf::from(&store.ca_file)),
+    };
+    Inspector::new(target).doing("preparing to inspect the store")
+}
+
+fn refused(error: phoenix_store::InspectError) -> Error {
+    let what = format!("the store does not let itself be used: {}", phoenix_drill::error::chain(&error));
+    Error::missing(what, "check local.store in castle.toml: endpoint, bucket, CA and credentials")
+}

@@ -1,0 +1,286 @@
+//! Processes that cannot outlive the harness. This is the one place where any is started.
+//!
+//! Each command runs in a capsule: a PID namespace of its own, whose first process is killed by the
+//! kernel when the harness dies, however it dies; with it dies everything inside, daemons included.
+//! Where PID namespaces are forbidden, a guardian does it: a shell that reads from a pipe which only
+//! the harness holds open, and kills what bears the capsule's mark once the pipe is closed.
+
+use phoenix_drill::{Command as Entry, Doing, Error, Evidence, Result};
+use phoenix_postgres::pgbackrest::shell_line;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Output, Stdio},
+    time::Instant,
+};
+use tokio::process::{Child, Command};
+
+/// The environment variable that marks every process of a capsule.
+pub const MARK: &str = "PHOENIX_CAPSULE";
+
+/// Kills a guardian's charge, and all that bears its mark, once the harness is gone.
+const GUARDIAN: &str = r#"
+exec 3<&0 0</dev/null
+"$@" 3<&- &
+charge=$!
+(
+    while read -r _ <&3; do :; done
+    kill -KILL $charge
+    for environ in /proc/[0-9]*/environ; do
+        pid=${environ#/proc/}; pid=${pid%/environ}
+        [ "$pid" = "$$" ] && continue
+        if tr '\0' '\n' <"$environ" 2>/dev/null | grep -qx "PHOENIX_CAPSULE=$PHOENIX_CAPSULE"; then
+            kill -KILL "$pid"
+        fi
+    done
+    kill -KILL $$
+) >/dev/null 2>&1 &
+watch=$!
+exec 3<&-
+wait $charge
+status=$?
+kill -KILL $watch
+exit $status
+"#;
+
+/// How processes are bound to the harness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapsuleKind {
+    /// A PID namespace, made as root.
+    Namespace,
+    /// A PID namespace within a user namespace, made as an ordinary user.
+    UserNamespace,
+    /// A guardian process, where namespaces are forbidden.
+    Guardian,
+}
+
+impl CapsuleKind {
+    /// The strongest kind that this machine allows. `PHOENIX_CAPSULE_KIND=guardian` asks for the weakest.
+    pub async fn detect() -> Self {
+        if std::env::var_os("PHOENIX_CAPSULE_KIND").is_some_and(|kind| kind == "guardian") {
+            return Self::Guardian;
+        }
+        for kind in [Self::Namespace, Self::UserNamespace] {
+            let mut argv = kind.prefix();
+            argv.push("true".to_owned());
+            let mut probe = Command::new(&argv[0]);
+            probe.args(&argv[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if probe.status().await.is_ok_and(|status| status.success()) {
+                return kind;
+            }
+        }
+        Self::Guardian
+    }
+
+    /// Its name in the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Namespace => "pid namespace",
+            Self::UserNamespace => "pid namespace in a user namespace",
+            Self::Guardian => "guardian",
+        }
+    }
+
+    fn prefix(self) -> Vec<String> {
+        let words: &[&str] = match self {
+            Self::Namespace => &[
+                "setpriv",
+                "--pdeathsig",
+                "KILL",
+                "--",
+                "unshare",
+                "--pid",
+                "--fork",
+                "--kill-child=SIGKILL",
+                "--",
+            ],
+            Self::UserNamespace => &[
+                "setpriv",
+                "--pdeathsig",
+                "KILL",
+                "--",
+                "unshare",
+                "--user",
+                "--map-current-user",
+                "--pid",
+                "--fork",
+                "--kill-child=SIGKILL",
+                "--",
+            ],
+            Self::Guardian => &["sh", "-c", GUARDIAN, "guardian"],
+        };
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+}
+
+/// Where and as whom commands of one run are started.
+#[derive(Debug, Clone)]
+pub struct Capsule {
+    /// How processes are bound to the harness.
+    pub kind: CapsuleKind,
+    /// The run's mark in their environment.
+    pub mark: String,
+    /// The user they run as, if the harness is root.
+    pub user: Option<String>,
+    /// Their working directory.
+    pub directory: PathBuf,
+    /// What goes before the rest of PATH.
+    pub bin: PathBuf,
+}
+
+impl Capsule {
+    fn command(&self, argv: &[String]) -> Command {
+        let mut words = self.kind.prefix();
+        if let Some(user) = &self.user {
+            let drop =
+                ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--pdeathsig", "KILL", "--"];
+            words.extend(drop.map(str::to_owned));
+        }
+        words.extend_from_slice(argv);
+        let mut command = Command::new(&words[0]);
+        let path =
+            format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.bin.display());
+        command.args(&words[1..]).current_dir(&self.directory).env_clear();
+        command.env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC").env(MARK, &self.mark);
+        match self.kind {
+            CapsuleKind::Guardian => command.stdin(Stdio::piped()),
+            CapsuleKind::Namespace | CapsuleKind::UserNamespace => command.stdin(Stdio::null()),
+        };
+        command.kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command to its end and enters it into the runbook. A status other than 0 is no error here.
+    pub async fn run(&self, evidence: &Evidence, purpose: &str, argv: &[String]) -> Result<Output> {
+        let start = Instant::now();
+        let doing = || format!("running {purpose}: {}", argv.first().map_or("", String::as_str));
+        let mut command = self.command(argv);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().doing(doing())?;
+        // dropped while it runs, the child takes its namespace with it
+        let output = output_of(child).await.doing(doing())?;
+        let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let (purpose, line) = (purpose.to_owned(), shell_line(argv));
+        let (ended, elapsed) = (ending(output.status), start.elapsed());
+        evidence.command(&Entry { purpose, line, ended, elapsed, output: printed.into_owned() })?;
+        Ok(output)
+    }
+
+    /// Runs a command that must succeed; gives what it printed to standard output.
+    pub async fn must(&self, evidence: &Evidence, purpose: &str, argv: &[String]) -> Result<String> {
+        let output = self.run(evidence, purpose, argv).await?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let printed = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        let why = format!("{}: {}", ending(output.status), decisive(&printed));
+        Err(Error::unverified(format!("{purpose} failed"), why))
+    }
+
+    /// Starts a process that stays, with everything it prints going to a log.
+    pub fn start(&self, evidence: &Evidence, purpose: &str, argv: &[String], log: &Path) -> Result<Member> {
+        let doing = || format!("starting {purpose}");
+        let out = fs::OpenOptions::new().create(true).append(true).open(log).doing(doing())?;
+        let err = out.try_clone().doing(doing())?;
+        let mut command = self.command(argv);
+        let child = command.stdout(out).stderr(err).spawn().doing(doing())?;
+        let (purpose, line) = (purpose.to_owned(), shell_line(argv));
+        let (ended, elapsed, output) = ("started".to_owned(), std::time::Duration::ZERO, String::new());
+        evidence.command(&Entry { purpose, line, ended, elapsed, output })?;
+        Ok(Member { child })
+    }
+}
+
+/// Keeps a guardian's pipe open while the command runs.
+async fn output_of(mut child: Child) -> std::io::Result<Output> {
+    let _pipe = child.stdin.take();
+    child.wait_with_output().await
+}
+
+/// The line of an output that says most.
+pub fn decisive(output: &str) -> &str {
+    let telling = |line: &&str| line.contains("ERROR:") || line.contains("FATAL:") || line.contains("error:");
+    let lines = || output.lines().filter(|line| !line.trim().is_empty());
+    lines().find(telling).or_else(|| lines().next_back()).unwrap_or("it printed nothing").trim()
+}
+
+fn ending(status: ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("exit {code}"))
+}
+
+/// A process that stays.
+pub struct Member {
+    child: Child,
+}
+
+impl Member {
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<String> {
+        self.child.try_wait().ok().flatten().map(ending)
+    }
+
+    /// Kills it and everything in its capsule with SIGKILL, and reaps it.
+    pub async fn kill(&mut self) -> Result<()> {
+        if let Some(pid) = self.child.id() {
+            for member in members_of(pid) {
+                kill(member);
+            }
+        }
+        self.child.kill().await.doing("killing a process")
+    }
+}
+
+/// Everything in the PID namespace that a capsule's outermost process made, or below the process itself.
+fn members_of(outermost: u32) -> BTreeSet<u32> {
+    let namespace = namespace_of(outermost, "pid_for_children");
+    let own = namespace_of(std::process::id(), "pid");
+    let mut members: BTreeSet<u32> = match namespace.filter(|namespace| Some(namespace) != own.as_ref()) {
+        Some(inner) => pids().filter(|&pid| namespace_of(pid, "pid").as_ref() == Some(&inner)).collect(),
+        None => BTreeSet::new(),
+    };
+    members.extend(descendants(outermost));
+    members
+}
+
+/// The children of a process and theirs.
+fn descendants(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    children.flat_map(|child| std::iter::once(child).chain(descendants(child))).collect()
+}
+
+fn namespace_of(pid: u32, kind: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()
+}
+
+/// Every process that this one may see.
+pub(crate) fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// SIGKILL; a process that is gone already is no error.
+fn kill(pid: u32) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
+/// The processes that bear a capsule's mark in their environment, and everything in their namespaces
+/// and below them.
+pub fn marked(mark: &str) -> BTreeSet<u32> {
+    let wanted = format!("{MARK}={mark}");
+    let bears = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
+    };
+    let leaders: Vec<u32> = pids().filter(bears).filter(|&pid| pid != std::process::id()).collect();
+    leaders.iter().flat_map(|&pid| members_of(pid)).chain(leaders.iter().copied()).collect()
+}
+
+/// Kills everything that [`marked`] finds, and gives how many there were.
+pub fn kill_marked(mark: &str) -> usize {
+    let found = marked(mark);
+    found.iter().for_each(|&pid| kill(pid));
+    found.len()
+}

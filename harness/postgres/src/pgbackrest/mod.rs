@@ -1,0 +1,10 @@
+//! pgBackRest: its configuration, its argument vectors, what it prints and what its exit codes mean.
+
+pub mod archive;
+mod command;
+mod config;
+mod info;
+
+pub use command::{PgBackRest, seal_script, shell_line};
+pub use config::{Config, Repository, S3};
+pub use info::{InfoError, newest_backup};

@@ -1,0 +1,93 @@
+//! `postgresql.conf` for a victim.
+
+use std::fmt::Write;
+
+/// One setting with its value, and why it is set where that is not plain.
+type Setting = (&'static str, String);
+
+/// Where a victim listens and how it archives.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// The directory of its Unix socket; it listens nowhere else.
+    pub socket_directory: String,
+    /// The number in the socket's name.
+    pub port: u16,
+    /// The `archive_command`.
+    pub archive_command: String,
+    /// `archive_timeout` in seconds; 0 is PostgreSQL's default.
+    pub archive_timeout_s: u32,
+    /// How fast.
+    pub pace: Pace,
+}
+
+/// Fast settings, or PostgreSQL's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// What a drill of the machinery needs and nothing more. `fsync` is off: the disaster is SIGKILL,
+    /// not a power cut, and the operating system keeps what was written.
+    #[default]
+    Fast,
+    /// PostgreSQL's defaults.
+    Default,
+}
+
+/// The text to append to `postgresql.conf`.
+pub fn postgresql_conf(server: &ServerSettings) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let mut settings: Vec<Setting> = vec![
+        ("listen_addresses", "''".into()),
+        ("unix_socket_directories", quoted(&server.socket_directory)),
+        ("unix_socket_permissions", "0777".into()),
+        ("port", server.port.to_string()),
+        ("wal_level", "replica".into()),
+        ("archive_mode", "on".into()),
+        ("archive_command", quoted(&server.archive_command)),
+        ("archive_timeout", server.archive_timeout_s.to_string()),
+        ("log_line_prefix", "'%m [%p] '".into()),
+        ("log_timezone", "'UTC'".into()),
+        ("timezone", "'UTC'".into()),
+        ("lc_messages", "'C'".into()),
+    ];
+    if server.pace == Pace::Fast {
+        let fast = [
+            ("fsync", "off"),
+            ("full_page_writes", "off"),
+            ("shared_buffers", "'32MB'"),
+            ("max_connections", "50"),
+            ("max_wal_senders", "0"),
+            ("autovacuum", "off"),
+            ("jit", "off"),
+            ("huge_pages", "off"),
+            ("max_parallel_workers", "0"),
+        ];
+        settings.extend(fast.map(|(name, value)| (name, value.to_owned())));
+    }
+    let mut text = String::from("\n# Phoenix\n");
+    for (name, value) in settings {
+        // writing to a String cannot fail
+        let _ = writeln!(text, "{name} = {value}");
+    }
+    text
+}
+
+/// The text of `pg_hba.conf`: whoever reaches the socket is let in; there is nothing else to reach.
+pub const PG_HBA_CONF: &str = "local all all trust\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_doubled() {
+        let server = ServerSettings {
+            socket_directory: "/tmp/it's".into(),
+            port: 5432,
+            archive_command: "push '%p'".into(),
+            archive_timeout_s: 0,
+            pace: Pace::Default,
+        };
+        let text = postgresql_conf(&server);
+        assert!(text.contains("unix_socket_directories = '/tmp/it''s'\n"), "{text}");
+        assert!(text.contains("archive_command = 'push ''%p'''\n") && !text.contains("fsync"), "{text}");
+    }
+}

@@ -1,0 +1,280 @@
+//! Lists, reads and writes as an outsider: over TLS, with a signature, against any S3 store.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Config, Credentials as SdkCredentials, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation,
+};
+use aws_sdk_s3::primitives::{ByteStream, DateTime as SdkDateTime};
+use aws_sdk_s3::types::{DeleteMarkerEntry, Object, ObjectVersion as SdkVersion};
+use aws_smithy_http_client::{Builder, tls};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::difference::{ObjectVersion, VersionKind};
+use super::error::{Asked, InspectError};
+use crate::config::Credentials;
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// For one attempt, until the answer begins.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// An inspection should see what a client sees, not retry until it looks well.
+const ATTEMPTS: u32 = 2;
+
+/// Which store to look into.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Such as `https://localhost:9000`.
+    pub endpoint: String,
+    /// For the signature.
+    pub region: String,
+    /// The bucket that is looked into.
+    pub bucket: String,
+    /// The keys.
+    pub credentials: Credentials,
+    /// Trusted in place of the system's certificates.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// An object as a reader of its key gets it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectInfo {
+    /// The key.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The digest of its bytes, without quotes.
+    pub etag: String,
+    /// `None` where the store does not say: a listing never does.
+    pub version_id: Option<String>,
+    /// When it was written, by the store's clock.
+    pub modified: DateTime<Utc>,
+}
+
+/// Looks into one bucket.
+#[derive(Clone, Debug)]
+pub struct Inspector {
+    client: Client,
+    target: Target,
+}
+
+impl Inspector {
+    /// Prepares to look; nothing is asked of the store yet.
+    ///
+    /// # Errors
+    /// If the CA's certificate cannot be read.
+    pub fn new(target: Target) -> Result<Self, InspectError> {
+        let mut trusted = tls::TrustStore::default();
+        if let Some(path) = &target.ca_file {
+            let pem = fs::read(path).map_err(|source| InspectError::CaFile {
+                endpoint: target.endpoint.clone(),
+                path: path.clone(),
+                source,
+            })?;
+            trusted = tls::TrustStore::empty().with_pem_certificate(pem);
+        }
+        let asked = Asked { target: &target, action: "accept a tls configuration", key: None };
+        let context = tls::TlsContext::builder().with_trust_store(trusted).build();
+        let http = Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .tls_context(context.map_err(|error| asked.broke_off(error))?)
+            .build_https();
+        let Credentials { access_key, secret_key } = &target.credentials;
+        let keys = SdkCredentials::new(access_key, secret_key.expose(), None, None, "phoenix");
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url(&target.endpoint)
+            .region(Region::new(target.region.clone()))
+            .credentials_provider(keys)
+            .force_path_style(true)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_DEADLINE)
+                    .operation_attempt_timeout(ANSWER_DEADLINE)
+                    .build(),
+            )
+            // Stores that are not Amazon's do not all know the newer checksums.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
+        Ok(Self { client: Client::from_conf(config), target })
+    }
+
+    /// The store and bucket that this looks into.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Every object whose key starts with `prefix`, in the order of keys, to the last page.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, InspectError> {
+        let request = self.client.list_objects_v2().bucket(&self.target.bucket).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.asked("list keys").failed(error))?;
+            found.extend(page.contents.into_iter().flatten().map(object_info));
+        }
+        Ok(found)
+    }
+
+    /// Every version of every key that starts with `prefix`, delete markers too, to the last page,
+    /// in the order of keys.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn versions(&self, prefix: &str) -> Result<Vec<ObjectVersion>, InspectError> {
+        let mut found = Vec::new();
+        let (mut key_marker, mut version_marker) = (None, None);
+        loop {
+            let request = self.client.list_object_versions().bucket(&self.target.bucket).prefix(prefix);
+            let request = request.set_key_marker(key_marker).set_version_id_marker(version_marker);
+            let page = request.send().await.map_err(|error| self.asked("list versions").failed(error))?;
+            found.extend(page.versions.into_iter().flatten().map(object_version));
+            found.extend(page.delete_markers.into_iter().flatten().map(delete_marker));
+            (key_marker, version_marker) = (page.next_key_marker, page.next_version_id_marker);
+            if page.is_truncated != Some(true) || key_marker.is_none() {
+                break;
+            }
+        }
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    /// The bytes under a key.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn get(&self, key: &str) -> Result<Bytes, InspectError> {
+        let asked = self.asked_for("send an object", key);
+        let request = self.client.get_object().bucket(&self.target.bucket).key(key);
+        let answer = request.send().await.map_err(|error| asked.failed(error))?;
+        let body = answer.body.collect().await.map_err(|error| asked.broke_off(error))?;
+        Ok(body.into_bytes())
+    }
+
+    /// What is under a key, without its bytes.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn head(&self, key: &str) -> Result<ObjectInfo, InspectError> {
+        let request = self.client.head_object().bucket(&self.target.bucket).key(key);
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.asked_for("describe an object", key).failed(error))?;
+        Ok(ObjectInfo {
+            key: key.to_owned(),
+            bytes: bytes(answer.content_length),
+            etag: unquoted(answer.e_tag),
+            version_id: answer.version_id,
+            modified: modified(answer.last_modified),
+        })
+    }
+
+    /// Puts bytes under a key.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn put(&self, key: &str, body: impl Into<Bytes>) -> Result<(), InspectError> {
+        let request = self.client.put_object().bucket(&self.target.bucket).key(key);
+        let answer = request.body(ByteStream::from(body.into())).send().await;
+        answer.map(drop).map_err(|error| self.asked("take an object").failed(error))
+    }
+
+    /// Deletes a key; where versions are kept, they stay under a delete marker.
+    ///
+    /// # Errors
+    /// See [`InspectError`]. A key that is not there is no error.
+    pub async fn delete(&self, key: &str) -> Result<(), InspectError> {
+        let answer = self.client.delete_object().bucket(&self.target.bucket).key(key).send().await;
+        answer.map(drop).map_err(|error| self.asked("delete an object").failed(error))
+    }
+
+    /// Makes the bucket.
+    ///
+    /// # Errors
+    /// See [`InspectError`]. A bucket that is there already is one.
+    pub async fn create_bucket(&self) -> Result<(), InspectError> {
+        let answer = self.client.create_bucket().bucket(&self.target.bucket).send().await;
+        answer.map(drop).map_err(|error| self.asked("make a bucket").failed(error))
+    }
+
+    /// Whether the bucket is there.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn bucket_exists(&self) -> Result<bool, InspectError> {
+        let answer = self.client.head_bucket().bucket(&self.target.bucket).send().await;
+        match answer.map_err(|error| self.asked("describe a bucket").failed(error)) {
+            Ok(_) => Ok(true),
+            Err(InspectError::NoSuchBucket { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn asked(&self, action: &'static str) -> Asked<'_> {
+        Asked { target: &self.target, action, key: None }
+    }
+
+    fn asked_for<'a>(&'a self, action: &'static str, key: &'a str) -> Asked<'a> {
+        Asked { target: &self.target, action, key: Some(key) }
+    }
+}
+
+fn object_info(object: Object) -> ObjectInfo {
+    ObjectInfo {
+        bytes: bytes(object.size),
+        key: object.key.unwrap_or_default(),
+        etag: unquoted(object.e_tag),
+        version_id: None,
+        modified: modified(object.last_modified),
+    }
+}
+
+fn object_version(version: SdkVersion) -> ObjectVersion {
+    ObjectVersion {
+        key: version.key.unwrap_or_default(),
+        version_id: version.version_id.unwrap_or_default(),
+        etag: unquoted(version.e_tag),
+        bytes: bytes(version.size),
+        is_latest: version.is_latest == Some(true),
+        kind: VersionKind::Object,
+        modified: modified(version.last_modified),
+    }
+}
+
+fn delete_marker(marker: DeleteMarkerEntry) -> ObjectVersion {
+    ObjectVersion {
+        key: marker.key.unwrap_or_default(),
+        version_id: marker.version_id.unwrap_or_default(),
+        etag: String::new(),
+        bytes: 0,
+        is_latest: marker.is_latest == Some(true),
+        kind: VersionKind::DeleteMarker,
+        modified: modified(marker.last_modified),
+    }
+}
+
+fn bytes(size: Option<i64>) -> u64 {
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
+}
+
+fn unquoted(etag: Option<String>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// A store that does not say when gets the epoch.
+fn modified(at: Option<SdkDateTime>) -> DateTime<Utc> {
+    at.and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos())).unwrap_or(DateTime::UNIX_EPOCH)
+}

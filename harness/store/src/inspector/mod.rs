@@ -1,0 +1,9 @@
+//! The client that looks into any S3 store, and what it finds different from one look to the next.
+
+mod client;
+mod difference;
+mod error;
+
+pub use self::client::{Inspector, ObjectInfo, Target};
+pub use self::difference::{Alteration, ObjectVersion, StoreDifference, VersionKind, difference};
+pub use self::error::InspectError;

@@ -1,0 +1,12 @@
+//! The store over TLS, as its clients see it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+mod faults;
+mod listing;
+mod multipart;
+mod objects;
+mod server;
+mod sigkill;
+mod wipe;
