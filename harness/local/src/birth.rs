@@ -1,6 +1,6 @@
 //! The local environment, and the birth of a castle in it.
 
-use crate::{LocalConfig, castle::LocalCastle, inventory, plant::Plant, server, tools::Tools};
+use crate::{LocalConfig, castle::LocalCastle, plant::Plant, process, server, shared_memory, tools::Tools};
 use phoenix_core::RecoveryTarget;
 use phoenix_drill::{
     Castle, CastlePlan, Doing, Environment, Error, KeyAfterFire, LogLine, RestoreInPlace, Result, Scene,
@@ -124,10 +124,12 @@ impl Environment for Local {
     fn stop<'a>(&'a self, _scene: &'a Scene) -> Work<'a, ()> {
         Box::pin(async {
             let Some(plant) = self.plant.get() else { return Ok(()) };
+            let memory = shared_memory::of(&plant.data());
             if let Some(mut server) = plant.server.lock().await.take() {
                 server.kill().await?;
             }
-            inventory::extinguish(&plant.capsule.mark).await?;
+            process::extinguish(|| plant.processes()).await?;
+            shared_memory::release(memory).await?;
             if let Some(store) = &plant.embedded
                 && let Some(server) = store.lock().await.take()
             {

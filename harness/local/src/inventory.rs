@@ -1,12 +1,11 @@
 //! Destruction and its proof: what the victim had is looked for and must not be found.
 
-use crate::{plant::Plant, process};
+use crate::{plant::Plant, process, shared_memory};
 use phoenix_core::report::Inventory;
-use phoenix_drill::{Doing, Error, Result, Wait, wait_for};
+use phoenix_drill::{Doing, Error, Result};
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// The file that marks a directory as a drill's own; it holds the run's id.
@@ -15,10 +14,12 @@ pub(crate) const MARK_FILE: &str = ".phoenix-run";
 /// Kills the victim with SIGKILL, removes all it had, and looks for what is left.
 pub(crate) async fn destroy(plant: &Plant) -> Result<Inventory> {
     let before = plant.versions().await?;
+    let memory = shared_memory::of(&plant.data());
     if let Some(mut server) = plant.server.lock().await.take() {
         server.kill().await?;
     }
-    extinguish(&plant.capsule.mark).await?;
+    process::extinguish(|| plant.processes()).await?;
+    shared_memory::release(memory).await?;
     let (root, victim) = (plant.root.clone(), plant.victim());
     let run = plant.scene.run.to_string();
     let removed = tokio::task::spawn_blocking(move || remove_marked(&root, &run, &victim));
@@ -30,30 +31,18 @@ pub(crate) async fn destroy(plant: &Plant) -> Result<Inventory> {
             format!("{} objects are missing, {} altered", difference.missing.len(), difference.altered.len());
         return Err(Error::unverified("wiping the castle harmed the store", harmed));
     }
-    let left = [("processes", processes.len() as u64), ("files", files.len() as u64)];
+    let segments: Vec<String> = memory.filter(|id| id.is_there()).map(|id| id.to_string()).into_iter().collect();
+    let left = [("processes", processes.len()), ("files", files.len()), ("shared memory segments", segments.len())];
     let mut remains = processes;
+    remains.extend(segments);
     remains.extend(files.iter().map(|file| file.display().to_string()));
     Ok(Inventory {
         method: "SIGKILL".to_owned(),
-        left: left.map(|(what, count)| (what.to_owned(), count)).into(),
+        left: left.map(|(what, count)| (what.to_owned(), count as u64)).into(),
         remains,
         store_objects: before.len() as u64,
         store_added: difference.added.iter().map(|version| version.key.clone()).collect(),
     })
-}
-
-/// Kills everything that bears a mark until nothing does.
-pub(crate) async fn extinguish(mark: &str) -> Result<()> {
-    wait_for(
-        "every process of the victim to be gone",
-        Duration::from_secs(30),
-        Duration::from_millis(2),
-        || async {
-            let killed = process::kill_marked(mark);
-            Ok(if killed == 0 { Wait::Ready(()) } else { Wait::NotYet(format!("{killed} processes")) })
-        },
-    )
-    .await
 }
 
 /// Removes `target`, which is `root` or lies in it, if `root` bears this run's mark.
@@ -75,21 +64,8 @@ pub(crate) fn remove_marked(root: &Path, run: &str, target: &Path) -> Result<()>
 
 /// Processes of the victim: by mark, by namespace, by ancestry, and by what they hold open.
 fn left_processes(plant: &Plant) -> Vec<String> {
-    let mut found = process::marked(&plant.capsule.mark);
-    let victim = plant.victim();
-    let holds = |pid: &u32| {
-        let links = ["cwd", "exe", "root"].map(|link| PathBuf::from(format!("/proc/{pid}/{link}")));
-        let open =
-            fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
-        links
-            .into_iter()
-            .chain(open)
-            .any(|link| fs::read_link(link).is_ok_and(|path| path.starts_with(&victim)))
-    };
-    found.extend(process::pids().filter(|pid| *pid != std::process::id()).filter(holds));
-    let name =
-        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
-    found.iter().map(|pid| format!("process {pid} ({})", name(pid))).collect()
+    let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
+    plant.processes().iter().map(|pid| format!("process {pid} ({})", name(pid))).collect()
 }
 
 /// Everything at or below a path.

@@ -9,6 +9,7 @@ mod inventory;
 mod plant;
 pub mod process;
 mod server;
+mod shared_memory;
 pub mod sweep;
 pub mod tools;
 

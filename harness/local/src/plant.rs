@@ -100,6 +100,11 @@ impl Plant {
         self.victim().join(name).display().to_string()
     }
 
+    /// Every process of the victim that lives.
+    pub fn processes(&self) -> BTreeSet<u32> {
+        crate::process::found(&self.capsule.mark, &self.victim())
+    }
+
     /// The path of the wrapper that makes archive errors fatal.
     pub fn seal(&self) -> String {
         self.in_victim("seal")

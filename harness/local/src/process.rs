@@ -2,17 +2,18 @@
 //!
 //! Each command runs in a capsule: a PID namespace of its own, whose first process is killed by the
 //! kernel when the harness dies, however it dies; with it dies everything inside, daemons included.
+//! An IPC namespace takes PostgreSQL's shared memory with it.
 //! Where PID namespaces are forbidden, a guardian does it: a shell that reads from a pipe which only
 //! the harness holds open, and kills what bears the capsule's mark once the pipe is closed.
 
-use phoenix_drill::{Command as Entry, Doing, Error, Evidence, Result};
+use phoenix_drill::{Command as Entry, Doing, Error, Evidence, Result, Wait, wait_for};
 use phoenix_postgres::pgbackrest::shell_line;
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{ExitStatus, Output, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::process::{Child, Command};
 
@@ -83,34 +84,14 @@ impl CapsuleKind {
     }
 
     fn prefix(self) -> Vec<String> {
-        let words: &[&str] = match self {
-            Self::Namespace => &[
-                "setpriv",
-                "--pdeathsig",
-                "KILL",
-                "--",
-                "unshare",
-                "--pid",
-                "--fork",
-                "--kill-child=SIGKILL",
-                "--",
-            ],
-            Self::UserNamespace => &[
-                "setpriv",
-                "--pdeathsig",
-                "KILL",
-                "--",
-                "unshare",
-                "--user",
-                "--map-current-user",
-                "--pid",
-                "--fork",
-                "--kill-child=SIGKILL",
-                "--",
-            ],
-            Self::Guardian => &["sh", "-c", GUARDIAN, "guardian"],
+        let bound = "setpriv --pdeathsig KILL -- unshare";
+        let inner = "--pid --ipc --fork --kill-child=SIGKILL --";
+        let line = match self {
+            Self::Namespace => format!("{bound} {inner}"),
+            Self::UserNamespace => format!("{bound} --user --map-current-user {inner}"),
+            Self::Guardian => return ["sh", "-c", GUARDIAN, "guardian"].map(str::to_owned).into(),
         };
-        words.iter().map(|word| (*word).to_owned()).collect()
+        line.split(' ').map(str::to_owned).collect()
     }
 }
 
@@ -185,7 +166,7 @@ impl Capsule {
         let mut command = self.command(argv);
         let child = command.stdout(out).stderr(err).spawn().doing(doing())?;
         let (purpose, line) = (purpose.to_owned(), shell_line(argv));
-        let (ended, elapsed, output) = ("started".to_owned(), std::time::Duration::ZERO, String::new());
+        let (ended, elapsed, output) = ("started".to_owned(), Duration::ZERO, String::new());
         evidence.command(&Entry { purpose, line, ended, elapsed, output })?;
         Ok(Member { child })
     }
@@ -278,9 +259,24 @@ pub fn marked(mark: &str) -> BTreeSet<u32> {
     leaders.iter().flat_map(|&pid| members_of(pid)).chain(leaders.iter().copied()).collect()
 }
 
-/// Kills everything that [`marked`] finds, and gives how many there were.
-pub fn kill_marked(mark: &str) -> usize {
-    let found = marked(mark);
-    found.iter().for_each(|&pid| kill(pid));
-    found.len()
+/// The processes that bear a mark, and those that stand in a directory or hold something in it open.
+pub fn found(mark: &str, directory: &Path) -> BTreeSet<u32> {
+    let holds = |pid: &u32| {
+        let links = ["cwd", "exe", "root"].map(|link| PathBuf::from(format!("/proc/{pid}/{link}")));
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+        links.into_iter().chain(open).any(|link| fs::read_link(link).is_ok_and(|path| path.starts_with(directory)))
+    };
+    let mut found = marked(mark);
+    found.extend(pids().filter(|pid| *pid != std::process::id()).filter(holds));
+    found
+}
+
+/// Kills processes until a look finds none.
+pub async fn extinguish(look: impl Fn() -> BTreeSet<u32>) -> Result<()> {
+    wait_for("every process of the victim to be gone", Duration::from_secs(30), Duration::from_millis(2), || async {
+        let found = look();
+        found.iter().for_each(|&pid| kill(pid));
+        Ok(if found.is_empty() { Wait::Ready(()) } else { Wait::NotYet(format!("{} processes", found.len())) })
+    })
+    .await
 }

@@ -1,6 +1,6 @@
 //! Removes what drills left whose harness is gone.
 
-use crate::inventory::{extinguish, remove_marked};
+use crate::{inventory::remove_marked, process, shared_memory};
 use phoenix_drill::{Doing, Resource, Result, register};
 
 /// What became of one orphaned run.
@@ -43,11 +43,12 @@ pub async fn sweep(reach: Reach) -> Result<Vec<(String, Swept)>> {
 pub(crate) async fn remove(run: &str, resources: &[Resource]) -> Result<()> {
     for resource in resources {
         if let Resource::Capsule { mark } = resource {
-            extinguish(mark).await?;
+            process::extinguish(|| process::marked(mark)).await?;
         }
     }
     for resource in resources.iter().rev() {
         if let Resource::Directory { path } = resource {
+            shared_memory::release(shared_memory::of(&path.join("victim/data"))).await?;
             let (run, path) = (run.to_owned(), path.clone());
             tokio::task::spawn_blocking(move || remove_marked(&path, &run, &path))
                 .await

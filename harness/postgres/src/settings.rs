@@ -39,6 +39,8 @@ pub fn postgresql_conf(server: &ServerSettings) -> String {
         ("unix_socket_directories", quoted(&server.socket_directory)),
         ("unix_socket_permissions", "0777".into()),
         ("port", server.port.to_string()),
+        // files in PGDATA: POSIX shared memory would outlive a SIGKILL
+        ("dynamic_shared_memory_type", "mmap".into()),
         ("wal_level", "replica".into()),
         ("archive_mode", "on".into()),
         ("archive_command", quoted(&server.archive_command)),

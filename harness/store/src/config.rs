@@ -42,7 +42,7 @@ pub struct StoreConfig {
     pub directory: PathBuf,
     /// Made at the start if absent.
     pub buckets: Vec<String>,
-    /// What `GetBucketLocation` answers.
+    /// What requests must be signed for.
     pub region: String,
     /// The one pair that may sign requests.
     pub credentials: Credentials,

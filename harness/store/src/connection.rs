@@ -1,6 +1,5 @@
 //! One client's connection: TLS, HTTP/1.1, the faults, the store.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +61,7 @@ pub(crate) async fn serve(shared: Shared, socket: TcpStream) {
             _ = &mut connection => return,
             () = reset.notified() => break,
             () = stopping.cancelled(), if going == Going::On => {
-                Pin::new(&mut connection).graceful_shutdown();
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
                 going = Going::UntilAnswered;
             }
         }
@@ -94,7 +93,7 @@ async fn answer(
     let response = faults.call(&target, request, store).await?;
     let status = response.status();
     if !status.is_success() {
-        //unread.drain().await;
+        unread.drain().await;
     }
     Ok(response.map(|body| match access {
         Some(access) => access.answered(status, body),

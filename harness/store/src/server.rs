@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
-use crate::auth::OnePair;
+use crate::auth::{OnePair, OneRegion};
 use crate::config::StoreConfig;
 use crate::connection::{Shared, serve};
 use crate::error::StoreError;
@@ -59,10 +59,14 @@ impl StoreServer {
 
         let faults = Faults::default();
         let stopping = CancellationToken::new();
-        let service =
-            StoreService { storage: Arc::clone(&storage), faults: faults.clone(), region: config.region };
+        let service = StoreService {
+            storage: Arc::clone(&storage),
+            faults: faults.clone(),
+            region: config.region.clone(),
+        };
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(OnePair(config.credentials));
+        builder.set_access(OneRegion(config.region));
         let shared = Shared {
             tls: TlsAcceptor::from(identity.server),
             store: builder.build(),

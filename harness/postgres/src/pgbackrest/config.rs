@@ -116,7 +116,7 @@ impl Config {
         // writing to a String cannot fail
         let _ = write!(
             text,
-            "\n\n[{stanza}]\npg1-path={data_directory}\npg1-port={port}\npg1-socket-path={socket_directory}\n"
+            "\n\n[{stanza}]\npg1-path={data_directory}\npg1-port={port}\npg1-socket-path={socket_directory}\npg1-user=postgres\n"
         );
         text
     }

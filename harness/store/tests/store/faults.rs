@@ -51,6 +51,8 @@ async fn an_answer_is_replaced(#[case] fault: AnswerFault, #[case] expected: &st
     let store = store().await;
     store.server.faults().arm(on_wal(Fault::new("answer", fault).times(2))).unwrap();
     assert_eq!(get(&store).await.unwrap_err(), expected);
+    let head = store.client().head_object().bucket(BUCKET).key("untouched").send().await;
+    assert!(head.is_ok(), "another key");
     let put = store.client().put_object().bucket(BUCKET).key(KEY).body(bytes(2_000_000).into()).send().await;
     assert_eq!(code(put.unwrap_err()), expected, "though the body was still being sent");
     assert!(get(&store).await.unwrap() == bytes(BYTES), "the third time it passes, and nothing was put");
@@ -190,6 +192,16 @@ async fn an_empty_object_has_no_bytes_and_an_empty_listing_no_keys() {
     assert_eq!(inspector.list("archive/demo").await.unwrap(), []);
     assert_eq!(inspector.list("").await.unwrap().len(), 2, "another prefix is listed");
     assert_eq!(inspector.versions("archive/").await.unwrap().len(), 1, "another operation");
+    control(&store).await;
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_body_and_the_connection_goes_on() {
+    let store = store().await;
+    store.server.faults().arm(on_wal(Fault::new("denied", AnswerFault::AccessDenied)).times(1)).unwrap();
+    let inspector = store.inspector();
+    assert!(matches!(inspector.head(KEY).await, Err(InspectError::Denied { .. })));
+    assert_eq!(inspector.head(KEY).await.unwrap().bytes, BYTES as u64);
     control(&store).await;
 }
 

@@ -50,6 +50,15 @@ async fn another_secret_or_access_key_is_denied() {
 }
 
 #[tokio::test]
+async fn a_signature_for_another_region_is_refused() {
+    let store = Store::start().await;
+    let elsewhere = Inspector::new(Target { region: "eu-west-1".to_owned(), ..store.target() }).unwrap();
+    let error = elsewhere.list("").await.unwrap_err();
+    let InspectError::Other { source, .. } = &error else { panic!("{error:?}") };
+    assert!(format!("{source:?}").contains("expecting 'us-east-1'"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_server_of_another_ca_is_not_trusted() {
     let (store, other) = (Store::start().await, Store::start().await);
     let target = Target { ca_file: Some(other.server.ca_file().to_owned()), ..store.target() };

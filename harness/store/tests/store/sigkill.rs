@@ -3,14 +3,13 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use phoenix_core::Secret;
 use phoenix_store::{Credentials, Inspector, StoreServer, Target};
 use rstest::rstest;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use crate::common::{BUCKET, bytes, config, start};
 
@@ -62,17 +61,14 @@ fn content(number: u64) -> Vec<u8> {
     bytes(usize::try_from(number % 7).unwrap() * 100_000 + usize::try_from(number).unwrap())
 }
 
-/// Writes until the server is gone; gives what was acknowledged.
-async fn write(inspector: Inspector, writer: u64, acknowledged: Arc<AtomicU64>) -> Vec<u64> {
-    let mut written = Vec::new();
+/// Writes until the server is gone; tells what was acknowledged.
+async fn write(inspector: Inspector, writer: u64, acknowledged: mpsc::UnboundedSender<u64>) {
     for number in (writer..).step_by(usize::try_from(WRITERS).unwrap()) {
         if inspector.put(&number.to_string(), content(number)).await.is_err() {
             break;
         }
-        written.push(number);
-        acknowledged.fetch_add(1, Ordering::Relaxed);
+        acknowledged.send(number).unwrap();
     }
-    written
 }
 
 #[rstest]
@@ -80,22 +76,22 @@ async fn write(inspector: Inspector, writer: u64, acknowledged: Arc<AtomicU64>) 
 #[case::later(40)]
 #[case::much_later(150)]
 #[tokio::test]
-async fn nothing_acknowledged_is_lost(#[case] enough: u64) {
+async fn nothing_acknowledged_is_lost(#[case] enough: usize) {
     let home = tempfile::tempdir().unwrap();
     let (mut victim, inspector_of_victim) = start_victim(&home).await;
-    let acknowledged = Arc::new(AtomicU64::new(0));
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| tokio::spawn(write(inspector_of_victim.clone(), writer, Arc::clone(&acknowledged))))
-        .collect();
-    while acknowledged.load(Ordering::Relaxed) < enough {
-        tokio::task::yield_now().await;
+    let (told, mut acknowledged) = mpsc::unbounded_channel();
+    for writer in 0..WRITERS {
+        tokio::spawn(write(inspector_of_victim.clone(), writer, told.clone()));
+    }
+    drop(told);
+    let mut written = Vec::new();
+    while written.len() < enough {
+        written.push(acknowledged.recv().await.expect("the victim is alive"));
     }
     victim.kill().await.unwrap();
-    let mut written = Vec::new();
-    for writer in writers {
-        written.extend(writer.await.unwrap());
+    while let Some(number) = acknowledged.recv().await {
+        written.push(number);
     }
-    assert!(written.len() as u64 >= enough);
 
     let server = start(home.path(), &credentials()).await.unwrap();
     let inspector = inspector(server.endpoint(), &home);
