@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use aws_credential_types::Credentials as SdkCredentials;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials as SdkCredentials, Region};
+use aws_sdk_s3::config::{BehaviorVersion, Config, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::{Builder, tls};
 use phoenix_store::{Credentials, Durability, Inspector, StoreConfig, StoreError, StoreServer, Target};

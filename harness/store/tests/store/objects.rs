@@ -1,6 +1,10 @@
 //! Objects over TLS, as a client library that was not written for this store sees them.
 
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RequestChecksumCalculation, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
 use aws_smithy_types::base64;
 use md5::{Digest as _, Md5};
@@ -101,6 +105,41 @@ async fn a_wrong_checksum_is_refused() {
     let put = client.put_object().bucket(BUCKET).key("key").body(ByteStream::from_static(b"hello"));
     let put = put.checksum_crc32(base64::encode([0; 4])).send().await;
     assert_eq!(code(put.unwrap_err()), "BadDigest");
+}
+
+/// Alters the body after it was signed, as a broken network would.
+#[derive(Debug)]
+struct Tampering;
+
+impl Intercept for Tampering {
+    fn name(&self) -> &'static str {
+        "tampering"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        *context.request_mut().body_mut() = SdkBody::from("hullo");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_the_signed_one_is_refused() {
+    let store = Store::start().await;
+    let plain = store.client().config().to_builder();
+    let client = Client::from_conf(
+        plain.request_checksum_calculation(RequestChecksumCalculation::WhenRequired).build(),
+    );
+    let put = || client.put_object().bucket(BUCKET).key("key").body(ByteStream::from_static(b"hello"));
+    let tampered = put().customize().interceptor(Tampering).send().await;
+    assert_eq!(code(tampered.unwrap_err()), "BadDigest");
+    assert_eq!(store.inspector().list("").await.unwrap(), []);
+    put().send().await.unwrap();
+    assert_eq!(store.inspector().get("key").await.unwrap(), "hello");
 }
 
 #[tokio::test]
