@@ -272,7 +272,7 @@ async fn open_store(config: &LocalConfig, root: &Path, scene: &Scene) -> Result<
             let what = format!("the path {} in the store is not empty: it holds {}", store.path, object.key);
             return Err(Error::usage(
                 what,
-                "give a prefix of the drills' own as local.store.prefix in castle.toml",
+                "give a prefix of the drills' own as prefix in [local.store] of castle.toml",
             ));
         }
         return Ok((store, inspector, None));
@@ -291,7 +291,7 @@ async fn open_store(config: &LocalConfig, root: &Path, scene: &Scene) -> Result<
         let what = phoenix_drill::error::chain(&error);
         Error::usage(
             format!("the embedded store does not start: {what}"),
-            "free the port, or leave local.store_port out of castle.toml",
+            "free the port, or leave store-port out of castle.toml",
         )
     })?;
     let ca_file = server.ca_file().to_owned();
@@ -324,5 +324,5 @@ fn inspect(store: &S3, credentials: Credentials) -> Result<Inspector> {
 
 fn refused(error: phoenix_store::InspectError) -> Error {
     let what = format!("the store does not let itself be used: {}", phoenix_drill::error::chain(&error));
-    Error::missing(what, "check local.store in castle.toml: endpoint, bucket, CA and credentials")
+    Error::missing(what, "check [local.store] in castle.toml: endpoint, bucket, CA and credentials")
 }

@@ -120,7 +120,7 @@ fn find_user(given: Option<&str>) -> Result<Option<String>> {
             let what = format!("no unprivileged user to run PostgreSQL as: tried {}", names.join(" and "));
             Err(Error::missing(
                 what,
-                "make one (useradd --system postgres), or name one as local.victim_user in castle.toml",
+                "make one (useradd --system postgres), or name one as victim-user in castle.toml",
             ))
         }
     }

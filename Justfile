@@ -1,0 +1,56 @@
+# What is done here every day. `just` lists it.
+
+set positional-arguments
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Burn a PostgreSQL and bring it back: just drill --target immediate
+[no-exit-message]
+drill *args:
+    cargo run --bin phoenix -- drill "$@"
+
+# Run the tests: just test -p phoenix-store; NEXTEST_PROFILE=ci for the strict profile
+[no-exit-message]
+test *args:
+    cargo nextest run "$@"
+
+# Run everything, also what takes long: the soak, 16 MB segments, larger clusters
+[no-exit-message]
+nightly *args:
+    cargo nextest run --profile nightly "$@"
+
+# Check the format, the lints, the documentation's links and the architecture
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    cargo nextest run -p phoenix-cli --test architecture --test documentation
+
+# Say what a drill needs and whether it is here
+[no-exit-message]
+doctor:
+    cargo run --quiet --bin phoenix -- doctor
+
+# Remove what killed or kept drills left: just sweep --kept
+[no-exit-message]
+sweep *args:
+    cargo run --quiet --bin phoenix -- sweep "$@"
+
+# Serve the embedded object store alone: just store --directory /tmp/store
+[no-exit-message]
+store *args:
+    cargo run --quiet --bin phoenix -- store "$@"
+
+# Print the JSON Schema of report.json, or of a line of ledger.jsonl: just schema ledger
+schema *args:
+    cargo run --quiet --bin phoenix -- schema "$@"
+
+# Write the tables in docs/ anew
+docs:
+    UPDATE_DOCS=1 cargo nextest run -p phoenix-cli --test documentation
+
+# Do what the pipeline does
+ci:
+    .ci/run

@@ -1,0 +1,108 @@
+//! Whatever ends a drill, nothing of it lives on: a signal cleans up, SIGKILL kills the victim too, and
+//! the next sweep removes the rest.
+
+mod support;
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use phoenix_core::{Event, Verdict};
+use phoenix_drill::{Wait, wait_for};
+use rstest::rstest;
+use std::{path::Path, time::Duration};
+use support::{evidence, folder, phoenix, processes, remains, report, run};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+};
+
+/// Starts a drill, and gives it with its run once this span has begun.
+async fn until_span(folder: &Path, span: &str) -> (Child, String) {
+    let mut child = phoenix(folder).args(["drill", "--json", "--scenario", "second-life"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut of = None;
+    while let Some(line) = lines.next_line().await.unwrap() {
+        match serde_json::from_str(&line).unwrap() {
+            Event::DrillStarted { run, .. } => of = Some(run.to_string()),
+            Event::SpanStarted { name, .. } if name == span => {
+                // the pipe must not fill up and hold the drill
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return (child, of.unwrap());
+            }
+            _ => {}
+        }
+    }
+    panic!("the drill ended before {span}");
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), signal).unwrap();
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_cleans_up(
+    #[values(Signal::SIGINT, Signal::SIGTERM)] with: Signal,
+    #[values("initdb", "workload", "backup", "wipe", "restore")] span: &str,
+) {
+    let folder = folder();
+    let (mut child, run) = until_span(folder.path(), span).await;
+    signal(&child, with);
+    let ended = tokio::time::timeout(Duration::from_secs(60), child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(130));
+
+    let report = report(&evidence(folder.path()));
+    assert_eq!(report.verdict, Some(Verdict::unknown(format!("interrupted by {with}"))));
+    assert!(report.finished_at.is_some() && evidence(folder.path()).join("junit.xml").exists());
+    // what was made is kept for a look, and says so; nothing runs
+    assert_eq!(processes(&run), [""; 0]);
+    support::run(folder.path(), ["sweep", "--kept"]).await.assert(0, &run);
+    assert_eq!(remains(&run), [""; 0]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn after_sigkill_nothing_lives_and_sweep_removes_the_rest(
+    #[values("store", "initdb", "start", "stanza", "workload", "insert DATO_A", "backup", "archive", "wipe", "restore", "recovery to latest", "insert DATO_C")]
+    span: &str,
+) {
+    let folder = folder();
+    let (mut child, of) = until_span(folder.path(), span).await;
+    signal(&child, Signal::SIGKILL);
+    child.wait().await.unwrap();
+    let gone = wait_for("the victim to die with the harness", Duration::from_secs(20), Duration::from_millis(5), || async {
+        let alive = processes(&of);
+        Ok(if alive.is_empty() { Wait::Ready(()) } else { Wait::NotYet(alive.join(", ")) })
+    });
+    gone.await.unwrap();
+
+    run(folder.path(), ["sweep"]).await;
+    assert_eq!(remains(&of), [""; 0]);
+    // the evidence says that it was started and never finished
+    let report = report(&evidence(folder.path()));
+    assert_eq!((report.verdict, report.finished_at), (None, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_run_sweeps_what_a_dead_one_left() {
+    let folder = folder();
+    let (mut child, of) = until_span(folder.path(), "backup").await;
+    signal(&child, Signal::SIGKILL);
+    child.wait().await.unwrap();
+    run(folder.path(), ["drill", "--rows", "40", "--report", "again"]).await.assert(0, "VALID");
+    assert_eq!(remains(&of), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_on_purpose_stays_until_it_is_swept_on_purpose() {
+    let folder = folder();
+    let kept = run(folder.path(), ["drill", "--rows", "40", "--keep", "always"]).await;
+    kept.assert(0, "kept for a look");
+    let of = report(&evidence(folder.path())).run;
+    assert_eq!(processes(of.as_str()), [""; 0]);
+    run(folder.path(), ["sweep"]).await;
+    assert_eq!(remains(of.as_str()).len(), 2, "a directory and its register");
+    run(folder.path(), ["sweep", "--kept"]).await;
+    assert_eq!(remains(of.as_str()), [""; 0]);
+}
