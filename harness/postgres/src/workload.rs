@@ -19,6 +19,7 @@ struct Tally {
     acknowledged: AtomicU64,
     failed: AtomicU64,
     indeterminate: AtomicU64,
+    switched: AtomicU64,
     over: AtomicBool,
 }
 
@@ -36,6 +37,13 @@ pub(crate) async fn run(sql: &Sql, scene: &Scene, plan: Workload, span: &Span) -
         .zip(1u32..)
         .map(|(session, writer)| write(session, scene, &plan, writer, &tally, span));
     let last = try_join_all(writers).await?.into_iter().flatten().max();
+    if plan.rows.is_some() {
+        // too few rows to switch between: an empty transaction gives each switch something to close
+        for _ in tally.switched.load(Relaxed)..u64::from(plan.switches) {
+            sql.tick().await?;
+            sql.switch_wal().await?;
+        }
+    }
     let after = match plan.rows {
         Some(_) => sql.insert_position().await?,
         None => last.unwrap_or(before),
@@ -84,6 +92,7 @@ async fn write(
         let switch = every.filter(|every| plan.switches > 0 && number.is_multiple_of(*every));
         if switch.is_some() && plan.rows != Some(number) {
             session.switch_wal().await?;
+            tally.switched.fetch_add(1, Relaxed);
         }
     }
     Ok(last)
