@@ -35,6 +35,9 @@ pub struct NamedRow {
 /// What came back and what did not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
+    /// The life that burned last, in which the promise's position lies.
+    #[serde(default)]
+    pub burned_life: u32,
     /// Rows that somebody tried to insert.
     pub attempted: u64,
     /// Rows whose commit was acknowledged.
@@ -63,12 +66,14 @@ pub struct Account {
 }
 
 impl Account {
-    /// Draws up the account of a ledger. The promise decides only what lies beyond the target.
+    /// Draws up the account of a ledger. The promise decides only what lies beyond the target. Neither
+    /// the order in which rows were read nor that of different writers' lines matters.
     pub fn of(entries: &[Entry], promise: &Promise) -> Result<Self, BrokenLedger> {
         let attempts = ledger::attempts(entries)?;
-        let mut account = Self { attempted: attempts.len() as u64, ..Self::default() };
+        let (attempted, burned_life) = (attempts.len() as u64, ledger::burned_life(entries));
+        let mut account = Self { attempted, burned_life, ..Self::default() };
         let mut read = BTreeSet::new();
-        for row in ledger::reads(entries) {
+        for row in sorted_reads(entries, &attempts) {
             let again = !read.insert(row.row);
             account.enter_read(attempts.get(&row.row).filter(|_| !again), row, promise);
         }
@@ -94,7 +99,7 @@ impl Account {
         match attempt.outcome {
             Outcome::Ok { commit, .. } => {
                 self.came_back += u64::from(row.digest == attempt.digest);
-                if promise.forbids(commit) {
+                if self.is_beyond_target(attempt, commit, promise) {
                     self.overshot.push(named);
                 }
             }
@@ -108,7 +113,7 @@ impl Account {
             Outcome::Indeterminate => self.indeterminate += 1,
             Outcome::Ok { commit, at } => {
                 self.acknowledged += 1;
-                if !was_read && promise.forbids(commit) {
+                if !was_read && self.is_beyond_target(attempt, commit, promise) {
                     self.beyond_target += 1;
                 } else if !was_read {
                     let (row, label, life) = (attempt.row, attempt.label.clone(), attempt.life);
@@ -117,6 +122,21 @@ impl Account {
             }
         }
     }
+
+    fn is_beyond_target(&self, attempt: &Attempt, commit: Commit, promise: &Promise) -> bool {
+        attempt.life == self.burned_life && promise.forbids(commit)
+    }
+}
+
+/// The rows that were read, by identity; of several with the same one, the unaltered first.
+fn sorted_reads(entries: &[Entry], attempts: &BTreeMap<RowId, Attempt>) -> Vec<ReadRow> {
+    let altered = |row: &ReadRow| attempts.get(&row.row).is_some_and(|attempt| attempt.digest != row.digest);
+    let mut reads = ledger::reads(entries);
+    reads.sort_by(|a, b| {
+        let identity = a.row.cmp(&b.row);
+        identity.then_with(|| (altered(a), &a.label).cmp(&(altered(b), &b.label)))
+    });
+    reads
 }
 
 /// Lost rows that a row of the same life outlived although it was committed later.

@@ -4,7 +4,10 @@
 use crate::{BackupInterval, Digest, Lsn, RowId, Timeline, Xid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Microseconds since the drill began, on a monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -140,41 +143,54 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
-/// An outcome was written for a row that nobody is known to have attempted.
+/// The ledger tells of a row what cannot be: an outcome without an attempt, a second attempt or a
+/// second outcome. Whichever line were believed, an acknowledged row could vanish unseen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger has an outcome for row {0}, but no attempt")]
+#[error("the ledger contradicts itself about row {0}: one attempt comes first, then at most one outcome")]
 pub struct BrokenLedger(pub RowId);
 
 /// Every attempt in the ledger by its row. An attempt without an outcome is indeterminate: the
 /// harness may have died in between.
 pub fn attempts(entries: &[Entry]) -> Result<BTreeMap<RowId, Attempt>, BrokenLedger> {
-    let mut attempts: BTreeMap<RowId, Attempt> = BTreeMap::new();
-    let conclude = |entry: &Entry, attempts: &mut BTreeMap<RowId, Attempt>| {
+    let (mut attempts, mut open) = (BTreeMap::new(), BTreeSet::new());
+    for entry in entries {
         let (row, outcome) = match entry {
+            Entry::Invoked { row, label, digest, life, .. } => {
+                let (label, digest, outcome) = (label.clone(), digest.clone(), Outcome::Indeterminate);
+                let attempt = Attempt { row: *row, label, digest, life: *life, outcome };
+                if attempts.insert(*row, attempt).is_some() {
+                    return Err(BrokenLedger(*row));
+                }
+                open.insert(*row);
+                continue;
+            }
             Entry::Ok { row, commit, at } => (row, Outcome::Ok { commit: *commit, at: *at }),
             Entry::Failed { row, .. } => (row, Outcome::Failed),
             Entry::Indeterminate { row, .. } => (row, Outcome::Indeterminate),
-            _ => return Ok(()),
+            Entry::Backup { .. } | Entry::Disaster { .. } | Entry::Rebirth { .. } | Entry::Read(_) => continue,
         };
-        attempts.get_mut(row).ok_or(BrokenLedger(*row))?.outcome = outcome;
-        Ok(())
-    };
-    for entry in entries {
-        if let Entry::Invoked { row, label, digest, life, .. } = entry {
-            let (label, digest) = (label.clone(), digest.clone());
-            let outcome = Outcome::Indeterminate;
-            attempts.insert(*row, Attempt { row: *row, label, digest, life: *life, outcome });
-        }
-        conclude(entry, &mut attempts)?;
+        let attempt = attempts.get_mut(row).filter(|_| open.remove(row)).ok_or(BrokenLedger(*row))?;
+        attempt.outcome = outcome;
     }
     Ok(attempts)
 }
 
-/// The rows that were read at the end.
+/// The life that burned last: how often the cluster had been reborn when the last disaster struck;
+/// the one that is lived if nothing ever burned.
+pub fn burned_life(entries: &[Entry]) -> u32 {
+    let disaster = entries.iter().rposition(|entry| matches!(entry, Entry::Disaster { .. }));
+    let until = &entries[..disaster.unwrap_or(entries.len())];
+    let rebirths = until.iter().filter(|entry| matches!(entry, Entry::Rebirth { .. })).count();
+    u32::try_from(rebirths).unwrap_or(u32::MAX)
+}
+
+/// The rows that were read at the end, since the cluster last burned or was reborn: what an earlier
+/// life was seen to hold says nothing about this one.
 pub fn reads(entries: &[Entry]) -> Vec<ReadRow> {
+    let turn = |entry: &Entry| matches!(entry, Entry::Disaster { .. } | Entry::Rebirth { .. });
     let read = |entry: &Entry| match entry {
         Entry::Read(row) => Some(row.clone()),
         _ => None,
     };
-    entries.iter().filter_map(read).collect()
+    entries.rsplit(turn).next().unwrap_or_default().iter().filter_map(read).collect()
 }

@@ -1,11 +1,14 @@
 //! What a scenario says must, may and must not come back.
 
-use crate::{Commit, Lsn, account::LostRow};
+use crate::{Account, Commit, Lsn, account::LostRow};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
 /// What must come back, what may and what must not.
+///
+/// A position lies in the life that burned last: every life writes over the positions that the one
+/// before it lost, so a row of another life cannot be compared with it, and must come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "promise", rename_all = "snake_case")]
 pub enum Promise {
@@ -25,7 +28,7 @@ pub enum Promise {
 }
 
 impl Promise {
-    /// Whether losing this row breaks the promise.
+    /// Whether losing this row of the life that burned last breaks the promise.
     pub fn covers(&self, commit: Commit) -> bool {
         match self {
             Self::EveryAcknowledgedRow => true,
@@ -33,7 +36,7 @@ impl Promise {
         }
     }
 
-    /// Whether this row, if it came back, lies beyond the target.
+    /// Whether this row of the life that burned last, if it came back, lies beyond the target.
     pub fn forbids(&self, commit: Commit) -> bool {
         match self {
             Self::EveryAcknowledgedRow | Self::RowsInStore { .. } => false,
@@ -41,9 +44,10 @@ impl Promise {
         }
     }
 
-    /// The rows of a loss that this promise covers.
-    pub fn broken_by<'a>(&self, lost: &'a [LostRow]) -> Vec<&'a LostRow> {
-        lost.iter().filter(|row| self.covers(row.commit)).collect()
+    /// The lost rows that this promise covers.
+    pub fn broken_by<'a>(&self, account: &'a Account) -> Vec<&'a LostRow> {
+        let covered = |row: &&LostRow| row.life != account.burned_life || self.covers(row.commit);
+        account.lost.iter().filter(covered).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{Account, Budget, Lsn, Moment, ledger::Entry};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Whether the last segment was pushed out on purpose before the disaster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,47 +26,59 @@ pub struct Rpo {
     #[serde(rename = "seconds", with = "crate::seconds")]
     #[schemars(with = "f64")]
     pub duration: Duration,
-    /// WAL from before the first lost commit to after the last acknowledged one, in bytes.
+    /// WAL from before the first lost commit to after the last lost one, in bytes, as far as known.
     pub wal_bytes: u64,
 }
 
 impl Rpo {
-    /// Measures the loss of an account against the last disaster in the ledger.
+    /// Measures the loss of an account against the disaster that began the last outage in the ledger.
     pub fn measure(account: &Account, entries: &[Entry], assistance: Assistance) -> Self {
-        let disaster = entries.iter().rev().find_map(|entry| match entry {
-            Entry::Disaster { at } => Some(*at),
-            _ => None,
-        });
         let first = account.lost.iter().map(|row| row.acknowledged_at).min();
-        let duration = match (first, disaster) {
-            (Some(first), Some(disaster)) => disaster.since(first),
+        let duration = match (first, last_outage(entries)) {
+            (Some(first), Some(outage)) => outage.began.since(first),
             _ => Duration::ZERO,
         };
-        let start = account.lost.iter().map(|row| row.commit.lsn_before).min();
-        let ends = account.lost.iter().map(|row| match row.commit.lsn_after {
-            Lsn::UNKNOWN => row.commit.lsn_before,
-            known => known,
-        });
-        let end = ends.max();
-        let wal_bytes = end.unwrap_or(Lsn(0)).bytes_since(start.unwrap_or(Lsn(0)));
-        Self { assistance, rows: account.lost.len() as u64, duration, wal_bytes }
+        Self { assistance, rows: account.lost.len() as u64, duration, wal_bytes: lost_wal_bytes(account) }
     }
 }
 
-/// RTO: from the last order to destroy to the first row answered after it, if both happened.
-pub fn rto(entries: &[Entry]) -> Option<Duration> {
-    let mut disaster: Option<Moment> = None;
-    let mut rto = None;
+/// Every life's lost WAL by itself: lives write over each other's positions. An end that is not known
+/// counts as the position before the commit.
+fn lost_wal_bytes(account: &Account) -> u64 {
+    let mut stretches: BTreeMap<u32, (Lsn, Lsn)> = BTreeMap::new();
+    for row in &account.lost {
+        let start = row.commit.lsn_before;
+        let end = Some(row.commit.lsn_after).filter(|end| *end != Lsn::UNKNOWN).unwrap_or(start);
+        let stretch = stretches.entry(row.life).or_insert((start, end));
+        *stretch = (start.min(stretch.0), end.max(stretch.1));
+    }
+    stretches.values().map(|(start, end)| end.bytes_since(*start)).sum()
+}
+
+struct Outage {
+    began: Moment,
+    ended: Option<Moment>,
+}
+
+/// The last outage. A fire before anything answered belongs to the outage that it fell into.
+fn last_outage(entries: &[Entry]) -> Option<Outage> {
+    let mut last: Option<Outage> = None;
     for entry in entries {
-        match entry {
-            Entry::Disaster { at } => {
-                (disaster, rto) = (disaster.filter(|_| rto.is_none()).or(Some(*at)), None)
-            }
-            Entry::Rebirth { at, .. } => rto = disaster.map(|disaster| at.since(disaster)).or(rto),
+        match (entry, &mut last) {
+            (Entry::Disaster { .. }, Some(Outage { ended: None, .. })) => {}
+            (Entry::Disaster { at }, _) => last = Some(Outage { began: *at, ended: None }),
+            (Entry::Rebirth { at, .. }, Some(outage)) => outage.ended = outage.ended.or(Some(*at)),
             _ => {}
         }
     }
-    rto
+    last
+}
+
+/// RTO: from the order to destroy that began the last outage to the first row answered after it, if
+/// both happened.
+pub fn rto(entries: &[Entry]) -> Option<Duration> {
+    let outage = last_outage(entries)?;
+    outage.ended.map(|ended| ended.since(outage.began))
 }
 
 /// What a valid drill took too much of: one sentence each.

@@ -126,7 +126,7 @@ pub fn judge(account: &Account, promise: &Promise, deeds: &Deeds, demand: &Deeds
     let corrupt = [account.changed.len(), account.unexpected.len(), account.holes.len()];
     if corrupt.iter().any(|&rows| rows > 0) {
         Verdict::invalid(Fault::Corrupt)
-    } else if !promise.broken_by(&account.lost).is_empty() {
+    } else if !promise.broken_by(account).is_empty() {
         Verdict::invalid(Fault::Loss)
     } else if !account.overshot.is_empty() {
         Verdict::invalid(Fault::Overshot)

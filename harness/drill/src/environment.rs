@@ -211,7 +211,7 @@ pub trait Environment: Send + Sync {
     /// The logs of everything that ran, copied into the evidence; called before anything is removed.
     fn collect_logs<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<LogLine>>;
     /// Faults that were planted and really happened, one line each.
-    fn faults(&self) -> Vec<String>;
+    fn faults(&self) -> Work<'_, Vec<String>>;
     /// Stops everything that runs. What was made on disk stays for `remove`.
     fn stop<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()>;
     /// Removes everything that the register names.

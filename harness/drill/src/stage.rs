@@ -134,7 +134,10 @@ async fn clear<E: Environment + ?Sized>(drill: &mut Drill, place: &E) -> Vec<Str
         Ok(lines) => drill.report.findings.extend(log_gate::inspect(&lines, &drill.announced)),
         Err(error) => drill.report.findings.push(trouble("collecting the logs", &error)),
     }
-    drill.report.faults = place.faults();
+    match place.faults().await {
+        Ok(faults) => drill.report.faults = faults,
+        Err(error) => drill.report.findings.push(trouble("asking for the faults", &error)),
+    }
     if let Err(error) = place.stop(&scene).await {
         drill.report.findings.push(trouble("stopping what ran", &error));
     }

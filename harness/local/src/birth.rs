@@ -32,6 +32,12 @@ impl Local {
         Ok(Self { config, tools, plant: OnceLock::new() })
     }
 
+    /// The faults that can be armed in the embedded store, once a castle is born.
+    pub async fn store_faults(&self) -> Option<phoenix_store::Faults> {
+        let store = self.plant.get()?.embedded.as_ref()?.lock().await;
+        store.as_ref().map(|server| server.faults().clone())
+    }
+
     fn plant(&self) -> Result<&Arc<Plant>> {
         self.plant.get().ok_or_else(|| Error::Demand("there is no castle in this drill yet".into()))
     }
@@ -115,10 +121,8 @@ impl Environment for Local {
         })
     }
 
-    fn faults(&self) -> Vec<String> {
-        let faults =
-            self.plant.get().map(|plant| plant.faults.lock().unwrap_or_else(|e| e.into_inner()).clone());
-        faults.unwrap_or_default()
+    fn faults(&self) -> Work<'_, Vec<String>> {
+        Box::pin(async { Ok(self.store_faults().await.as_ref().map(fired).unwrap_or_default()) })
     }
 
     fn stop<'a>(&'a self, _scene: &'a Scene) -> Work<'a, ()> {
@@ -188,34 +192,26 @@ impl RestoreInPlace for Local {
 impl SlowStore for Local {
     fn slow_restores(&self, delay: Duration) -> Work<'_, ()> {
         Box::pin(async move {
-            let plant = self.plant()?;
-            let Some(store) = &plant.embedded else {
-                return Err(Error::Demand("only the embedded store can be made slow".into()));
-            };
+            let faults = self.store_faults().await;
+            let faults = faults.ok_or_else(|| Error::Demand("only the embedded store can be made slow".into()))?;
             let slow = Fault::new("slow restore", AnswerFault::Delay { delay })
                 .on(Operation::Get)
                 .on_keys(KeyMatch::Contains("/backup/".to_owned()));
-            let store = store.lock().await;
-            let server = store.as_ref().ok_or_else(|| Error::Demand("the store is gone".into()))?;
-            server.faults().arm(slow).doing("making the store slow")
+            faults.arm(slow).doing("making the store slow")
         })
     }
 
     fn heal_store(&self) -> Work<'_, Vec<String>> {
         Box::pin(async {
-            let plant = self.plant()?;
-            let mut fired = Vec::new();
-            if let Some(store) = &plant.embedded
-                && let Some(server) = store.lock().await.as_ref()
-            {
-                server.faults().disarm_all();
-                let line = |fired: phoenix_store::Fired| {
-                    format!("{} · {} · {}", fired.fault, fired.key, fired.detail)
-                };
-                fired = server.faults().evidence().into_iter().map(line).collect();
-            }
-            plant.faults.lock().unwrap_or_else(|e| e.into_inner()).extend(fired.iter().cloned());
-            Ok(fired)
+            let Some(faults) = self.store_faults().await else { return Ok(Vec::new()) };
+            faults.disarm_all();
+            Ok(fired(&faults))
         })
     }
+}
+
+/// The faults that really happened, one line each.
+fn fired(faults: &phoenix_store::Faults) -> Vec<String> {
+    let line = |fired: phoenix_store::Fired| format!("{} · {} · {}", fired.fault, fired.key, fired.detail);
+    faults.evidence().into_iter().map(line).collect()
 }

@@ -42,8 +42,6 @@ pub(crate) struct Plant {
     pub embedded: Option<Mutex<Option<StoreServer>>>,
     pub server: Mutex<Option<Member>>,
     pub starts: AtomicU32,
-    /// Damage that was planted and really happened.
-    pub faults: std::sync::Mutex<Vec<String>>,
     store: S3,
     cipher: Option<Secret>,
 }
@@ -68,7 +66,7 @@ impl Plant {
             Encrypted::No => None,
             Encrypted::Aes256 => Some(Credentials::generate().secret_key),
         };
-        let (server, starts, faults) = (Mutex::default(), AtomicU32::new(0), std::sync::Mutex::default());
+        let (server, starts) = (Mutex::default(), AtomicU32::new(0));
         Ok(Self {
             scene,
             config,
@@ -80,7 +78,6 @@ impl Plant {
             embedded,
             server,
             starts,
-            faults,
             store,
             cipher,
         })

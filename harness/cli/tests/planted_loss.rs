@@ -1,0 +1,106 @@
+//! The detector itself: a segment that is gone from the store must be found, with the exact rows, in
+//! a castle that PostgreSQL and pgBackRest call healthy; and without the fault all is well.
+
+use phoenix_cli::testing::{evidence, ledger_of};
+use phoenix_core::{Fault, Lsn, Promise, RecoveryTarget, SegmentSize, Timeline, Verdict, WalSegment, ledger::Outcome};
+use phoenix_drill::{BackupKind, Drill, Environment, Keep, Result, Scenario, Settings, stage};
+use phoenix_local::{Local, LocalConfig};
+use phoenix_store::{Fault as StoreFault, KeyMatch, StorageFault};
+use rstest::rstest;
+use std::sync::Mutex;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Planted {
+    /// The control.
+    Nothing,
+    /// The segment before that of DATO_B is no longer in the store.
+    MissingSegment,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recovery {
+    Latest,
+    Sealed,
+}
+
+/// The protocol, with something planted after the fire; notes where the missing segment begins.
+async fn play(
+    drill: &mut Drill,
+    place: &Local,
+    planted: Planted,
+    recovery: Recovery,
+    begins: &Mutex<Lsn>,
+) -> Result<Verdict> {
+    let castle = drill.birth(place).await?;
+    drill.workload(&*castle).await?;
+    drill.insert(&*castle, "DATO_A").await?;
+    drill.backup(&*castle, BackupKind::Full).await?;
+    drill.workload(&*castle).await?;
+    let b = drill.insert(&*castle, "DATO_B").await?;
+    let target = match recovery {
+        Recovery::Latest => RecoveryTarget::Latest,
+        Recovery::Sealed => drill.seal(&*castle).await?,
+    };
+    drill.archive_everything(&*castle).await?;
+    let ashes = drill.wipe(castle).await?;
+
+    if planted == Planted::MissingSegment {
+        let size = SegmentSize::MIN;
+        let mut segment = WalSegment::containing(Timeline(1), b.commit.lsn_before, size);
+        segment.number -= 1;
+        *begins.lock().unwrap() = Lsn(segment.end(size).0 - size.bytes());
+        let lost = StoreFault::new("missing segment", StorageFault::Lost).on_keys(KeyMatch::Contains(segment.name(size)));
+        place.store_faults().await.unwrap().arm(lost).unwrap();
+        if recovery == Recovery::Sealed {
+            drill.announce("recovery ended before configured recovery target was reached", "planted");
+        }
+    }
+    let castle = drill.rebirth(ashes, target).await?;
+    drill.judge(&*castle, Promise::EveryAcknowledgedRow).await
+}
+
+#[rstest]
+#[case::control_latest(Planted::Nothing, Recovery::Latest, Verdict::Valid)]
+#[case::control_sealed(Planted::Nothing, Recovery::Sealed, Verdict::Valid)]
+#[case::latest(Planted::MissingSegment, Recovery::Latest, Verdict::invalid(Fault::Loss))]
+#[case::sealed(Planted::MissingSegment, Recovery::Sealed, Verdict::invalid(Fault::NotReborn))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_segment_is_found(#[case] planted: Planted, #[case] recovery: Recovery, #[case] expected: Verdict) {
+    let place = Local::new(LocalConfig::default()).await.unwrap();
+    let settings = Settings { evidence: evidence(), keep: Keep::Never, ..Settings::default() };
+    let about = Scenario {
+        name: "planted-loss",
+        family: "self-test",
+        promise: "a segment that is gone from the store is found",
+        expected: expected.clone(),
+        finding: None,
+    };
+    let begins = Mutex::new(Lsn(0));
+    let acted = async |drill: &mut Drill, place: &Local| play(drill, place, planted, recovery, &begins).await;
+    let played = stage::play(stage::new_run(), &about, &place, settings, Vec::new(), acted).await.unwrap();
+    let report = &played.report;
+    assert_eq!(report.verdict, Some(expected), "{:#?}", report.findings);
+    assert_eq!(report.findings.iter().find(|finding| finding.code == "log-gate"), None);
+    // the fault really happened, or nothing was planted
+    assert_eq!(report.faults.is_empty(), planted == Planted::Nothing, "{:?}", report.faults);
+    if (planted, recovery) != (Planted::MissingSegment, Recovery::Latest) {
+        return;
+    }
+
+    // exactly the rows from the missing segment on are lost; a commit on the border may be either
+    let begins = *begins.lock().unwrap();
+    let account = report.account.as_ref().unwrap();
+    let lost = |row| account.lost.iter().any(|lost| lost.row == row);
+    for attempt in phoenix_core::ledger::attempts(&ledger_of(&played).unwrap()).unwrap().into_values() {
+        let Outcome::Ok { commit, .. } = attempt.outcome else { panic!("{attempt:?}") };
+        if commit.lsn_after <= begins {
+            assert!(!lost(attempt.row), "{attempt:?}");
+        } else if commit.lsn_before >= begins {
+            assert!(lost(attempt.row), "{attempt:?}");
+        }
+    }
+    assert!(account.lost.len() > 200 && account.lost.len() < 600, "{} rows", account.lost.len());
+    assert!(account.holes.is_empty() && account.changed.is_empty() && account.unexpected.is_empty());
+    assert!(report.memories.iter().all(|memory| memory.content == "DATO_A"));
+    assert_eq!(place.name(), "local");
+}
