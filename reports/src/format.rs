@@ -4,18 +4,7 @@ use std::time::Duration;
 
 const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
 
-/// A count with its thousands apart: `2 002`.
-pub fn rows(count: u64) -> String {
-    let digits = count.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
+pub use phoenix_core::words::grouped as rows;
 
 /// A size with one decimal: `22.4 MB`. Units are decimal: 1 kB is 10^3 bytes, 1 MB is 10^6.
 pub fn bytes(count: u64) -> String {

@@ -97,6 +97,7 @@ pub(crate) fn valid() -> Report {
         backups: vec![BackupRecord {
             label: "20261121-101500F".into(),
             kind: "full".into(),
+            timeline: Timeline(1),
             interval,
             completed_at: time("2026-11-21T10:15:01Z"),
             cluster_bytes: 22_400_000,

@@ -219,10 +219,11 @@ pub fn parse(
         }),
     );
     if let Some(Bytes(bytes)) = local.wal_segment_size {
-        config.segment_size = SegmentSize::new(bytes).map_err(|error| {
+        let size = SegmentSize::new(bytes).map_err(|error| {
             let start = text.find("wal-segment-size").unwrap_or(0);
             wrong(error.to_string(), start..text[start..].find('\n').map_or(text.len(), |end| start + end))
         })?;
+        config.segment_size = Some(size);
     }
     set(&mut config.archive_timeout_s, local.archive_timeout.and_then(|p| p.0.as_secs().try_into().ok()));
     (config.postgres_bin, config.pgbackrest) = (local.postgres_bin, local.pgbackrest);

@@ -43,6 +43,7 @@ scenarios! {
     local: Local => [
         phoenix_protocol::protocol,
         phoenix_protocol::sealed,
+        phoenix_protocol::hot_backup,
         phoenix_protocol::second_life,
         phoenix_protocol::two_disasters,
         phoenix_protocol::unassisted,

@@ -24,6 +24,8 @@ enum Role {
     Reports,
     /// The program.
     Program,
+    /// What measures the rest.
+    Bench,
 }
 
 impl Role {
@@ -37,6 +39,7 @@ impl Role {
             "harness/local" | "harness/containers" | "harness/cluster" => Some(Self::Environment),
             "harness/cli" => Some(Self::Program),
             "reports" => Some(Self::Reports),
+            "bench" => Some(Self::Bench),
             family if family.starts_with("scenarios/") => Some(Self::Scenario),
             _ => None,
         }
@@ -90,7 +93,7 @@ fn may_know(role: Role) -> &'static [Role] {
         Role::Stage | Role::Store | Role::Reports => &[Role::Core],
         Role::Postgres | Role::Scenario => &[Role::Core, Role::Stage],
         Role::Environment => &[Role::Core, Role::Stage, Role::Postgres, Role::Store],
-        Role::Program => &[
+        Role::Program | Role::Bench => &[
             Role::Core,
             Role::Stage,
             Role::Postgres,
@@ -98,6 +101,7 @@ fn may_know(role: Role) -> &'static [Role] {
             Role::Environment,
             Role::Scenario,
             Role::Reports,
+            Role::Program,
         ],
     }
 }

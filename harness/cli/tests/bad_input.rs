@@ -13,6 +13,7 @@ use support::{evidence, folder, phoenix, ran, remains, report, run};
 #[case::no_writers(&["drill", "--writers", "0"], 2, "a drill without rows or writers proves nothing")]
 #[case::no_target(&["drill", "--target", "yesterday"], 2, "'yesterday' is not a recovery target")]
 #[case::no_size(&["drill", "--size", "1 bushel"], 2, "'1 bushel' is not a size")]
+#[case::no_room(&["drill", "--size", "900GiB", "--keep", "never"], 2, "966367 MB of bulk data need 2899102 MB in /dev/shm")]
 #[case::no_environment(&["drill", "--environment", "moon"], 2, "possible values: local")]
 #[case::no_config(&["--config", "absent.toml", "drill"], 2, "absent.toml cannot be read")]
 #[case::unwritable(&["drill", "--report", "/dev/null/evidence"], 2, "the evidence cannot be written to /dev/null/evidence")]
@@ -29,7 +30,11 @@ async fn on_the_command_line(#[case] arguments: &[&str], #[case] status: i32, #[
 #[case::no_rows("[drill]\nrows = 0\n", 2, "castle.toml:2")]
 #[case::no_toml("[drill\n", 2, "castle.toml:1")]
 #[case::odd_segments("[local]\nwal-segment-size = \"3MiB\"\n", 2, "a power of two from 1 MiB to 1 GiB")]
-#[case::no_postgresql("[local]\npostgres-bin = \"/nowhere\"\n", 3, "there is no postgres with initdb in /nowhere")]
+#[case::no_postgresql(
+    "[local]\npostgres-bin = \"/nowhere\"\n",
+    3,
+    "there is no postgres with initdb in /nowhere"
+)]
 #[case::no_pgbackrest("[local]\npgbackrest = \"/nowhere\"\n", 3, "there is no pgBackRest on this machine")]
 #[case::no_credentials(STORE, 2, "the environment variable PHOENIX_NO_SUCH_VARIABLE is not set")]
 #[tokio::test]
@@ -54,7 +59,9 @@ secret-key-variable = "PHOENIX_NO_SUCH_VARIABLE"
 #[tokio::test]
 async fn a_postgresql_that_is_too_old() {
     let folder = folder();
-    for (program, prints) in [("postgres", "postgres (PostgreSQL) 12.22"), ("initdb", "initdb (PostgreSQL) 12.22")] {
+    for (program, prints) in
+        [("postgres", "postgres (PostgreSQL) 12.22"), ("initdb", "initdb (PostgreSQL) 12.22")]
+    {
         let path = folder.path().join(program);
         fs::write(&path, format!("#!/bin/sh\necho '{prints}'\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -91,7 +98,11 @@ async fn a_full_disk() {
     command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_phoenix")]).current_dir(folder.path());
     let ran = ran(command.output().await.unwrap());
     ran.assert(3, "No space left on device");
-    assert!(ran.out.trim_end().lines().last().is_some_and(|line| line.starts_with("evidence:")), "{}", ran.out);
+    assert!(
+        ran.out.trim_end().lines().last().is_some_and(|line| line.starts_with("evidence:")),
+        "{}",
+        ran.out
+    );
 }
 
 /// A store outside the drill, for `[local.store]`.
@@ -172,7 +183,11 @@ fn assert_no_secret(path: &Path, secret: &str) {
             assert_no_secret(&path, secret);
         } else {
             let bytes = fs::read(&path).unwrap();
-            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "a secret is in {}", path.display());
+            assert!(
+                !bytes.windows(secret.len()).any(|window| window == secret.as_bytes()),
+                "a secret is in {}",
+                path.display()
+            );
         }
     }
 }

@@ -2,7 +2,9 @@
 //! a castle that PostgreSQL and pgBackRest call healthy; and without the fault all is well.
 
 use phoenix_cli::testing::{evidence, ledger_of};
-use phoenix_core::{Fault, Lsn, Promise, RecoveryTarget, SegmentSize, Timeline, Verdict, WalSegment, ledger::Outcome};
+use phoenix_core::{
+    Fault, Lsn, Promise, RecoveryTarget, SegmentSize, Timeline, Verdict, WalSegment, ledger::Outcome,
+};
 use phoenix_drill::{BackupKind, Drill, Environment, Keep, Result, Scenario, Settings, stage};
 use phoenix_local::{Local, LocalConfig};
 use phoenix_store::{Fault as StoreFault, KeyMatch, StorageFault};
@@ -49,7 +51,8 @@ async fn play(
         let mut segment = WalSegment::containing(Timeline(1), b.commit.lsn_before, size);
         segment.number -= 1;
         *begins.lock().unwrap() = Lsn(segment.end(size).0 - size.bytes());
-        let lost = StoreFault::new("missing segment", StorageFault::Lost).on_keys(KeyMatch::Contains(segment.name(size)));
+        let lost = StoreFault::new("missing segment", StorageFault::Lost)
+            .on_keys(KeyMatch::Contains(segment.name(size)));
         place.store_faults().await.unwrap().arm(lost).unwrap();
         if recovery == Recovery::Sealed {
             drill.announce("recovery ended before configured recovery target was reached", "planted");
@@ -65,7 +68,11 @@ async fn play(
 #[case::latest(Planted::MissingSegment, Recovery::Latest, Verdict::invalid(Fault::Loss))]
 #[case::sealed(Planted::MissingSegment, Recovery::Sealed, Verdict::invalid(Fault::NotReborn))]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_segment_is_found(#[case] planted: Planted, #[case] recovery: Recovery, #[case] expected: Verdict) {
+async fn a_missing_segment_is_found(
+    #[case] planted: Planted,
+    #[case] recovery: Recovery,
+    #[case] expected: Verdict,
+) {
     let place = Local::new(LocalConfig::default()).await.unwrap();
     let settings = Settings { evidence: evidence(), keep: Keep::Never, ..Settings::default() };
     let about = Scenario {

@@ -152,3 +152,56 @@ fn holes(lost: &[LostRow], attempts: &BTreeMap<RowId, Attempt>, read: &BTreeSet<
         |row: &&LostRow| last_survivor.get(&row.life).is_some_and(|lsn| row.commit.lsn_after <= *lsn);
     lost.iter().filter(outlived).map(|row| NamedRow { row: row.row, label: row.label.clone() }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, Lsn, Timeline, Xid};
+    use uuid::Uuid;
+
+    fn acknowledged(number: u64, life: u32, positions: [u64; 2]) -> [Entry; 2] {
+        let (row, label, digest) = (id(number), format!("row {number}"), Digest::of("run", "content"));
+        let [lsn_before, lsn_after] = positions.map(Lsn);
+        let commit = Commit { xid: Xid(number), lsn_before, lsn_after };
+        let at = Moment(number);
+        [Entry::Invoked { row, label, digest, life, at }, Entry::Ok { row, commit, at }]
+    }
+    fn id(number: u64) -> RowId {
+        RowId(Uuid::from_u128(number.into()))
+    }
+    fn read(number: u64) -> Entry {
+        let digest = Digest::of("run", "content");
+        Entry::Read(ReadRow { row: id(number), digest, label: String::new() })
+    }
+    fn fire() -> [Entry; 2] {
+        [Entry::Disaster { at: Moment(100) }, Entry::Rebirth { timeline: Timeline(2), at: Moment(200) }]
+    }
+    fn holes(entries: &[Entry]) -> Vec<RowId> {
+        let account = Account::of(entries, &Promise::EveryAcknowledgedRow).unwrap();
+        account.holes.iter().map(|row| row.row).collect()
+    }
+
+    #[test]
+    fn a_hole_needs_a_survivor_that_began_where_the_loss_had_ended() {
+        let ledger = |lost, survivor, life| {
+            [acknowledged(1, 0, lost), acknowledged(2, life, survivor), fire()].concat()
+        };
+        let judged = |lost, survivor, life| holes(&[ledger(lost, survivor, life), vec![read(2)]].concat());
+        assert_eq!(judged([10, 20], [20, 30], 0), [id(1)]);
+        assert_eq!(judged([10, 20], [19, 30], 0), [], "they may have committed in either order");
+        assert_eq!(judged([10, u64::MAX], [90, 99], 0), [], "nobody knows where the lost one lay");
+        assert_eq!(
+            judged([10, 20], [20, 30], 1),
+            [],
+            "another life writes over the positions of a lost tail"
+        );
+    }
+
+    #[test]
+    fn lost_rows_are_listed_by_life_and_position() {
+        let rows =
+            [acknowledged(1, 1, [5, 9]), acknowledged(2, 0, [7, 9]), acknowledged(3, 0, [6, 9])].concat();
+        let account = Account::of(&rows, &Promise::EveryAcknowledgedRow).unwrap();
+        assert_eq!(account.lost.iter().map(|row| row.row).collect::<Vec<_>>(), [id(3), id(2), id(1)]);
+    }
+}

@@ -167,7 +167,9 @@ pub fn attempts(entries: &[Entry]) -> Result<BTreeMap<RowId, Attempt>, BrokenLed
             Entry::Ok { row, commit, at } => (row, Outcome::Ok { commit: *commit, at: *at }),
             Entry::Failed { row, .. } => (row, Outcome::Failed),
             Entry::Indeterminate { row, .. } => (row, Outcome::Indeterminate),
-            Entry::Backup { .. } | Entry::Disaster { .. } | Entry::Rebirth { .. } | Entry::Read(_) => continue,
+            Entry::Backup { .. } | Entry::Disaster { .. } | Entry::Rebirth { .. } | Entry::Read(_) => {
+                continue;
+            }
         };
         let attempt = attempts.get_mut(row).filter(|_| open.remove(row)).ok_or(BrokenLedger(*row))?;
         attempt.outcome = outcome;
@@ -193,4 +195,88 @@ pub fn reads(entries: &[Entry]) -> Vec<ReadRow> {
         _ => None,
     };
     entries.rsplit(turn).next().unwrap_or_default().iter().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    const ROW: RowId = RowId(Uuid::from_u128(7));
+    const AT: Moment = Moment(1);
+
+    fn invoked() -> Entry {
+        let (label, digest) = ("DATO_A".to_owned(), Digest::of("run", "DATO_A"));
+        Entry::Invoked { row: ROW, label, digest, life: 0, at: AT }
+    }
+    fn acknowledged() -> Entry {
+        let commit = Commit { xid: Xid(3), lsn_before: Lsn(10), lsn_after: Lsn(20) };
+        Entry::Ok { row: ROW, commit, at: AT }
+    }
+    fn refused() -> Entry {
+        Entry::Failed { row: ROW, error: "duplicate key".into(), at: AT }
+    }
+    fn unanswered() -> Entry {
+        Entry::Indeterminate { row: ROW, error: "connection closed".into(), at: AT }
+    }
+    fn read(label: &str) -> Entry {
+        Entry::Read(ReadRow { row: ROW, digest: Digest::of("run", label), label: label.into() })
+    }
+    fn fire() -> Entry {
+        Entry::Disaster { at: AT }
+    }
+    fn rebirth() -> Entry {
+        Entry::Rebirth { timeline: Timeline(2), at: AT }
+    }
+
+    #[test]
+    fn an_attempt_has_the_outcome_that_was_written_or_none_is_known() {
+        let outcome = |entries: &[Entry]| attempts(entries).unwrap()[&ROW].outcome.clone();
+        assert_eq!(outcome(&[invoked()]), Outcome::Indeterminate);
+        assert_eq!(outcome(&[invoked(), unanswered()]), Outcome::Indeterminate);
+        assert_eq!(outcome(&[invoked(), refused()]), Outcome::Failed);
+        assert!(matches!(outcome(&[invoked(), fire(), acknowledged()]), Outcome::Ok { at: AT, .. }));
+    }
+
+    /// Were the last line believed, an acknowledged row could be taken for one that may be gone.
+    #[test]
+    fn a_ledger_that_contradicts_itself_is_refused() {
+        let ledgers = [
+            vec![acknowledged()],
+            vec![acknowledged(), invoked()],
+            vec![invoked(), acknowledged(), invoked()],
+            vec![invoked(), invoked()],
+            vec![invoked(), acknowledged(), unanswered()],
+            vec![invoked(), acknowledged(), refused()],
+            vec![invoked(), unanswered(), acknowledged()],
+        ];
+        for ledger in ledgers {
+            assert_eq!(attempts(&ledger), Err(BrokenLedger(ROW)), "{ledger:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_read_since_the_last_fire_and_rebirth_counts() {
+        let labels = |entries: &[Entry]| reads(entries).into_iter().map(|row| row.label).collect::<Vec<_>>();
+        assert_eq!(labels(&[read("a")]), ["a"]);
+        assert_eq!(labels(&[read("a"), fire()]), [""; 0]);
+        assert_eq!(labels(&[read("a"), fire(), rebirth(), read("b"), read("c")]), ["b", "c"]);
+        assert_eq!(labels(&[fire(), read("a"), rebirth(), read("b")]), ["b"]);
+    }
+
+    #[test]
+    fn the_life_that_burned_last_is_counted_by_rebirths() {
+        assert_eq!(burned_life(&[]), 0);
+        assert_eq!(burned_life(&[fire(), rebirth()]), 0);
+        assert_eq!(burned_life(&[fire(), fire(), rebirth()]), 0, "a fire in the midst of a restore");
+        assert_eq!(burned_life(&[fire(), rebirth(), fire(), rebirth()]), 1);
+        assert_eq!(burned_life(&[fire(), rebirth(), fire()]), 1, "not reborn yet");
+        assert_eq!(burned_life(&[rebirth()]), 1, "nothing burned: the life that is lived");
+    }
+
+    #[test]
+    fn a_moment_before_another_is_no_time_at_all() {
+        assert_eq!(Moment(9).since(Moment(4)), Duration::from_micros(5));
+        assert_eq!(Moment(4).since(Moment(9)), Duration::ZERO);
+    }
 }

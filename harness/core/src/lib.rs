@@ -17,6 +17,7 @@ pub mod seconds;
 pub mod secret;
 pub mod verdict;
 pub mod wal;
+pub mod words;
 
 pub use account::{Account, LostRow};
 pub use event::{Event, SpanRecord, SpanStatus};

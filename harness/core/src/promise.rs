@@ -77,3 +77,46 @@ pub struct Budget {
     #[schemars(with = "Option<f64>")]
     pub rto: Option<Duration>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Moment, RowId, Xid};
+    use uuid::Uuid;
+
+    fn commit(lsn_before: u64, lsn_after: u64) -> Commit {
+        Commit { xid: Xid(3), lsn_before: Lsn(lsn_before), lsn_after: Lsn(lsn_after) }
+    }
+
+    #[test]
+    fn borders_are_part_of_the_promise() {
+        let lsn = Lsn(100);
+        let said = |commit: Commit| {
+            [Promise::EveryAcknowledgedRow, Promise::RowsUntil { lsn }, Promise::RowsInStore { lsn }]
+                .map(|promise| (promise.covers(commit), promise.forbids(commit)))
+        };
+        let (must, may, must_not) = ((true, false), (false, false), (false, true));
+        assert_eq!(said(commit(90, 99)), [must, must, must]);
+        assert_eq!(said(commit(90, 100)), [must, must, must], "its record ends at the target");
+        assert_eq!(said(commit(90, 101)), [must, may, may], "its record ends on either side");
+        assert_eq!(said(commit(99, u64::MAX)), [must, may, may]);
+        assert_eq!(said(commit(100, 110)), [must, must_not, may], "its record begins at the target");
+        assert_eq!(said(commit(101, u64::MAX)), [must, must_not, may]);
+    }
+
+    #[test]
+    fn a_position_excuses_rows_of_the_life_that_burned_last_alone() {
+        let row = |life| {
+            let (row, label) = (RowId(Uuid::from_u128(life)), format!("row of life {life}"));
+            let (commit, life) = (commit(900, 950), u32::try_from(life).unwrap());
+            LostRow { row, label, commit, acknowledged_at: Moment(1), life }
+        };
+        let account = Account { burned_life: 1, lost: [0, 1, 2].map(row).into(), ..Account::default() };
+        let broken =
+            |promise: Promise| -> Vec<_> { promise.broken_by(&account).iter().map(|row| row.life).collect() };
+        assert_eq!(broken(Promise::EveryAcknowledgedRow), [0, 1, 2]);
+        assert_eq!(broken(Promise::RowsInStore { lsn: Lsn(100) }), [0, 2]);
+        assert_eq!(broken(Promise::RowsUntil { lsn: Lsn(100) }), [0, 2]);
+        assert_eq!(broken(Promise::RowsInStore { lsn: Lsn(950) }), [0, 1, 2]);
+    }
+}

@@ -69,6 +69,24 @@ mod tests {
     use crate::Xid;
     use proptest::prelude::*;
 
+    /// The nearest border decides, to the byte; what lies on both sides of one is not decided.
+    #[test]
+    fn borders_are_decided_to_the_byte() {
+        let backup = BackupInterval { start: Lsn(100), stop: Lsn(200) };
+        let of = |lsn_before, lsn_after| {
+            let commit = Commit { xid: Xid(3), lsn_before: Lsn(lsn_before), lsn_after: Lsn(lsn_after) };
+            Provenance::of(commit, backup)
+        };
+        assert_eq!(
+            [of(90, 100), of(100, 200), of(200, 210)],
+            [Provenance::Backup, Provenance::BackupWal, Provenance::WalAlone,]
+        );
+        for straddling in [of(90, 101), of(99, 200), of(100, 201), of(199, 210), of(90, 210)] {
+            assert_eq!(straddling, Provenance::Straddles);
+        }
+        assert_eq!([of(200, u64::MAX), of(199, u64::MAX)], [Provenance::WalAlone, Provenance::Straddles]);
+    }
+
     proptest! {
         /// Wherever the commit record really lies, the interval around it never claims otherwise.
         #[test]

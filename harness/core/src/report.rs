@@ -19,6 +19,8 @@ pub struct BackupRecord {
     pub label: String,
     /// `full`, `diff` or `incr`.
     pub kind: String,
+    /// The timeline it was taken on.
+    pub timeline: Timeline,
     /// The WAL it needs.
     pub interval: BackupInterval,
     /// When it was complete, by the server's clock, to the second: no earlier time can be recovered to.
@@ -181,5 +183,106 @@ impl Report {
             Some(Verdict::Invalid { .. }) => 1,
             Some(Verdict::Unknown { .. }) | None => 3,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Fault;
+
+    fn report(verdict: Option<Verdict>, expected: Verdict) -> Report {
+        Report {
+            schema: SCHEMA.into(),
+            run: RunId::new(1, 1),
+            scenario: "protocol".into(),
+            about: String::new(),
+            environment: "local".into(),
+            properties: BTreeMap::new(),
+            seed: 1,
+            started_at: DateTime::UNIX_EPOCH,
+            finished_at: None,
+            total: Duration::ZERO,
+            no_span: Duration::ZERO,
+            verdict,
+            expected,
+            expected_finding: None,
+            promise: None,
+            account: None,
+            deeds: Deeds::NONE,
+            demand: Deeds::PROTOCOL,
+            rto: None,
+            rpo: None,
+            budget: Budget::default(),
+            over_budget: Vec::new(),
+            memories: Vec::new(),
+            provenance: ProvenanceCount::default(),
+            backups: Vec::new(),
+            wipes: Vec::new(),
+            rebirths: Vec::new(),
+            findings: Vec::new(),
+            faults: Vec::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_exit_status_is_the_verdicts_whatever_was_expected() {
+        let invalid = Verdict::invalid;
+        let table = [
+            (Some(Verdict::Valid), 0, 4),
+            (Some(invalid(Fault::Loss)), 1, 1),
+            (Some(invalid(Fault::NotReborn)), 1, 1),
+            (Some(invalid(Fault::Overshot)), 1, 1),
+            (Some(invalid(Fault::Corrupt)), 1, 1),
+            (Some(Verdict::unknown("no row")), 3, 3),
+            (None, 3, 3),
+        ];
+        for (verdict, within, over) in table {
+            for expected in [Verdict::Valid, invalid(Fault::Loss)] {
+                let mut report = report(verdict.clone(), expected);
+                assert_eq!(report.exit_status(), within, "{verdict:?}");
+                report.over_budget.push("RTO 2.00 s is over its budget of 1.00 s".into());
+                assert_eq!(report.exit_status(), over, "{verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_expected_verdict_for_the_expected_reason_is_as_expected() {
+        let (loss, corrupt) = (Verdict::invalid(Fault::Loss), Verdict::invalid(Fault::Corrupt));
+        let as_expected = |verdict: Option<&Verdict>, expected: &Verdict| {
+            report(verdict.cloned(), expected.clone()).as_expected()
+        };
+        assert!(as_expected(Some(&Verdict::Valid), &Verdict::Valid));
+        assert!(as_expected(Some(&loss), &loss));
+        assert!(as_expected(Some(&Verdict::unknown("a")), &Verdict::unknown("b")));
+        for expected in [&Verdict::Valid, &loss, &Verdict::unknown("a")] {
+            assert!(!as_expected(None, expected), "a drill that was killed");
+            assert!(!as_expected(Some(&corrupt), expected));
+        }
+        assert!(!as_expected(Some(&Verdict::unknown("a")), &Verdict::Valid));
+        assert!(!as_expected(Some(&Verdict::Valid), &loss), "a defect that was not noticed");
+
+        let mut report = report(Some(loss.clone()), loss);
+        report.expected_finding = Some("wal-missing".into());
+        assert!(!report.as_expected(), "for no reason");
+        report.findings.push(Finding::certain("repository-key-missing", "the key is gone", "keep it"));
+        assert!(!report.as_expected(), "for another reason");
+        report.findings.push(Finding::certain("wal-missing", "a segment is gone", "keep it"));
+        assert!(report.as_expected());
+        report.verdict = Some(corrupt);
+        assert!(!report.as_expected(), "the reason alone is not enough");
+    }
+
+    #[test]
+    fn an_inventory_is_clean_when_nothing_of_any_kind_is_left() {
+        let left = |processes, files| Inventory {
+            left: [("processes".to_owned(), processes), ("files".to_owned(), files)].into(),
+            ..Inventory::default()
+        };
+        assert!(left(0, 0).is_clean());
+        assert!(!left(0, 1).is_clean() && !left(1, 0).is_clean());
+        assert!(!Inventory { remains: vec!["/dev/shm/PostgreSQL.7".into()], ..left(0, 0) }.is_clean());
     }
 }

@@ -116,7 +116,8 @@ pub fn over_budget(budget: &Budget, rto: Option<Duration>, rpo: Option<&Rpo>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timeline;
+    use crate::{Commit, RowId, Timeline, Xid, account::LostRow};
+    use uuid::Uuid;
 
     fn disaster(at: u64) -> Entry {
         Entry::Disaster { at: Moment(at) }
@@ -142,6 +143,44 @@ mod tests {
     }
 
     #[test]
+    fn rto_ends_with_the_first_answer() {
+        assert_eq!(rto(&[disaster(5), rebirth(9), rebirth(30)]), Some(Duration::from_micros(4)));
+        assert_eq!(rto(&[rebirth(9)]), None);
+    }
+
+    fn lost(life: u32, acknowledged_at: u64, lsn_before: u64, lsn_after: u64) -> LostRow {
+        let commit = Commit { xid: Xid(3), lsn_before: Lsn(lsn_before), lsn_after: Lsn(lsn_after) };
+        let (row, label) = (RowId(Uuid::nil()), String::from("DATO_B"));
+        LostRow { row, label, commit, acknowledged_at: Moment(acknowledged_at), life }
+    }
+    fn measured(lost: Vec<LostRow>, entries: &[Entry]) -> (u64, u64, u64) {
+        let account = Account { lost, ..Account::default() };
+        let rpo = Rpo::measure(&account, entries, Assistance::Unassisted);
+        (rpo.rows, u64::try_from(rpo.duration.as_micros()).unwrap(), rpo.wal_bytes)
+    }
+
+    #[test]
+    fn rpo_runs_from_the_first_lost_acknowledgement_to_the_fire() {
+        let fire = [disaster(50), rebirth(70)];
+        assert_eq!(measured(vec![], &fire), (0, 0, 0));
+        assert_eq!(measured(vec![lost(0, 40, 110, 150), lost(0, 30, 100, 180)], &fire), (2, 20, 80));
+        // acknowledged between the order to destroy and the end
+        assert_eq!(measured(vec![lost(0, 53, 100, 150)], &fire), (1, 0, 50));
+        // burned again in the midst of the restore: nothing more could be lost by then
+        assert_eq!(measured(vec![lost(0, 30, 100, 150)], &[disaster(50), disaster(60)]), (1, 20, 50));
+        assert_eq!(measured(vec![lost(0, 30, 100, 150)], &[]), (1, 0, 50));
+    }
+
+    #[test]
+    fn lost_wal_is_summed_over_lives_and_never_endless() {
+        let unknown = Lsn::UNKNOWN.0;
+        assert_eq!(measured(vec![lost(0, 1, 100, unknown)], &[]).2, 0);
+        assert_eq!(measured(vec![lost(0, 1, 100, 120), lost(0, 2, 130, unknown)], &[]).2, 30);
+        // the second life wrote over the positions that the first one lost
+        assert_eq!(measured(vec![lost(0, 1, 100, 180), lost(1, 9, 90, 120)], &[]).2, 110);
+    }
+
+    #[test]
     fn only_what_is_over_is_named() {
         let budget = Budget { rpo_rows: Some(3), rto: Some(Duration::from_secs(1)), ..Budget::default() };
         let rpo =
@@ -152,5 +191,28 @@ mod tests {
             over,
             ["RTO 2.00 s is over its budget of 1.00 s", "RPO 4 rows is over its budget of 3 rows"]
         );
+    }
+
+    #[test]
+    fn each_limit_is_kept_at_its_value_and_broken_above_it() {
+        let second = Duration::from_secs;
+        let budget = Budget {
+            rpo_rows: Some(3),
+            rpo: Some(second(2)),
+            rpo_wal_bytes: Some(100),
+            rto: Some(second(5)),
+        };
+        let over = |rows, seconds, wal_bytes, rto| {
+            let rpo = Rpo { assistance: Assistance::Assisted, rows, duration: second(seconds), wal_bytes };
+            over_budget(&budget, Some(second(rto)), Some(&rpo))
+        };
+        assert_eq!(over(3, 2, 100, 5), [""; 0]);
+        assert_eq!(over(4, 2, 100, 5), ["RPO 4 rows is over its budget of 3 rows"]);
+        assert_eq!(over(3, 3, 100, 5), ["RPO 3.00 s is over its budget of 2.00 s"]);
+        assert_eq!(over(3, 2, 101, 5), ["RPO 101 bytes of WAL is over its budget of 100 bytes"]);
+        assert_eq!(over(3, 2, 100, 6), ["RTO 6.00 s is over its budget of 5.00 s"]);
+        assert_eq!(over(4, 3, 101, 6).len(), 4);
+        assert_eq!(over_budget(&budget, None, None), [""; 0]);
+        assert_eq!(over_budget(&Budget::default(), Some(second(99)), None), [""; 0]);
     }
 }

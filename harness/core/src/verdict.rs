@@ -138,3 +138,78 @@ pub fn judge(account: &Account, promise: &Promise, deeds: &Deeds, demand: &Deeds
         Verdict::Valid
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Commit, Lsn, Moment, RowId, Xid,
+        account::{LostRow, NamedRow},
+    };
+    use uuid::Uuid;
+
+    const FULL: Promise = Promise::EveryAcknowledgedRow;
+
+    fn named() -> Vec<NamedRow> {
+        vec![NamedRow { row: RowId(Uuid::nil()), label: "DATO_A".into() }]
+    }
+    fn lost() -> Vec<LostRow> {
+        let commit = Commit { xid: Xid(3), lsn_before: Lsn(10), lsn_after: Lsn(20) };
+        let NamedRow { row, label } = named().remove(0);
+        vec![LostRow { row, label, commit, acknowledged_at: Moment(1), life: 0 }]
+    }
+    fn of(account: Account) -> Verdict {
+        judge(&account, &FULL, &Deeds::PROTOCOL, &Deeds::PROTOCOL)
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
+        let good = || Account { came_back: 1, ..Account::default() };
+        assert_eq!(of(good()), Verdict::Valid);
+        assert_eq!(of(Account { recovered: named(), ..good() }), Verdict::Valid);
+        assert_eq!(of(Account { overshot: named(), ..good() }), Verdict::invalid(Fault::Overshot));
+        let lossy = || Account { lost: lost(), overshot: named(), ..good() };
+        assert_eq!(of(lossy()), Verdict::invalid(Fault::Loss));
+        for corrupt in [
+            Account { changed: named(), ..lossy() },
+            Account { unexpected: named(), ..lossy() },
+            Account { holes: named(), ..lossy() },
+        ] {
+            assert_eq!(of(corrupt), Verdict::invalid(Fault::Corrupt));
+        }
+    }
+
+    #[test]
+    fn a_broken_promise_is_invalid_however_little_the_drill_did() {
+        let judged = |account: Account| judge(&account, &FULL, &Deeds::NONE, &Deeds::PROTOCOL);
+        assert_eq!(judged(Account { lost: lost(), ..Account::default() }), Verdict::invalid(Fault::Loss));
+        let why = "the drill did too little to prove anything: 0 rows in WAL alone (at least 1 are needed), \
+                   0 segments after the backup (at least 3 are needed), 0 wipes (at least 1 are needed), \
+                   0 restores (at least 1 are needed)";
+        assert_eq!(judged(Account { came_back: 1, ..Account::default() }), Verdict::unknown(why));
+    }
+
+    #[test]
+    fn no_row_is_no_proof() {
+        let why = "no acknowledged row came back, and none was promised";
+        assert_eq!(of(Account::default()), Verdict::unknown(why));
+        assert_eq!(
+            of(Account { beyond_target: 9, recovered: named(), ..Account::default() }),
+            Verdict::unknown(why)
+        );
+    }
+
+    #[test]
+    fn an_unknown_meets_any_unknown_and_nothing_else_is_alike() {
+        let faults = [Fault::Loss, Fault::NotReborn, Fault::Overshot, Fault::Corrupt];
+        let mut all = vec![Verdict::Valid, Verdict::unknown("a")];
+        all.extend(faults.map(Verdict::invalid));
+        for (i, verdict) in all.iter().enumerate() {
+            for (j, expected) in all.iter().enumerate() {
+                assert_eq!(verdict.meets(expected), i == j, "{verdict} {expected}");
+                assert_eq!(verdict.word() == expected.word(), i == j);
+            }
+        }
+        assert!(Verdict::unknown("a").meets(&Verdict::unknown("b")));
+    }
+}

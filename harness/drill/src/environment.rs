@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use phoenix_core::{
     BackupInterval, Commit, Finding, Lsn, ReadRow, RecoveryTarget, RowId, SegmentSize, SystemIdentifier,
-    Timeline, WalSegment,
+    Timeline, WalSegment, Xid,
     report::{BackupRecord, Inventory, Memory},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -132,7 +132,7 @@ impl Inserted {
 }
 
 /// Rows inserted by several writers at the same time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Workload {
     /// How many in all; `None` goes on until the server is gone.
     pub rows: Option<u64>,
@@ -144,6 +144,8 @@ pub struct Workload {
     pub switches: u32,
     /// The padding follows from it.
     pub seed: u64,
+    /// Once set, each writer finishes its row and stops.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// What became of a workload.
@@ -228,6 +230,14 @@ pub trait Castle: Send + Sync {
     fn backup<'a>(&'a self, kind: BackupKind, span: &'a Span) -> Work<'a, BackupRecord>;
     /// The WAL segments that the store holds: the store is asked, not PostgreSQL.
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>>;
+    /// The commit records of these transactions, as `pg_waldump` finds them in the archived WAL of a
+    /// backup's timeline. What is not found is left out.
+    fn commit_records<'a>(
+        &'a self,
+        commits: &'a [Commit],
+        backup: &'a BackupRecord,
+        span: &'a Span,
+    ) -> Work<'a, BTreeMap<Xid, Lsn>>;
     /// Destroys it: SIGKILL, then everything it had, proven by an inventory. Anything left is an error.
     fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>>;
 }

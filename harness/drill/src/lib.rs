@@ -17,7 +17,7 @@ pub mod span;
 pub mod stage;
 pub mod wait;
 
-pub use drill::Drill;
+pub use drill::{Drill, Writers};
 pub use environment::{
     Ashes, BackupKind, Castle, CastlePlan, Database, Encrypted, Environment, Identity, Inserted,
     KeyAfterFire, NewRow, RebirthPlan, Rebirthing, Repositories, RestoreInPlace, SlowStore, Work, Workload,

@@ -33,6 +33,9 @@ pub struct Played {
     pub reopen: Vec<String>,
 }
 
+/// What was made is left on disk, and its register with it.
+struct Kept;
+
 enum Ending {
     Judged(Verdict),
     Stopped(Error),
@@ -86,8 +89,15 @@ pub async fn play<E: Environment + ?Sized>(
     };
     drill.report.total = Duration::from_micros(scene.now().0);
     drill.report.no_span = uncovered(&scene.spans.records(), drill.report.total);
+    let interrupted = matches!(ending, Ending::Interrupted(_));
     let (exit_status, error) = conclude(&mut drill.report, ending);
-    let reopen = clear(&mut drill, place).await;
+    let keep = match scene.settings.keep {
+        Keep::Never => false,
+        // whoever interrupts a drill wants it gone
+        Keep::OnFailure => !interrupted && !drill.report.as_expected(),
+        Keep::Always => true,
+    };
+    let reopen = clear(&mut drill, place, keep.then_some(Kept)).await;
     let exit_status = exit_status.unwrap_or_else(|| drill.report.exit_status());
     drill.report.finished_at = Some(Utc::now());
     drill.save()?;
@@ -123,7 +133,7 @@ fn conclude(report: &mut Report, ending: Ending) -> (Option<u8>, Option<Error>) 
 }
 
 /// Collects logs, stops what runs, and removes it unless it is to be kept; gives how to reopen it.
-async fn clear<E: Environment + ?Sized>(drill: &mut Drill, place: &E) -> Vec<String> {
+async fn clear<E: Environment + ?Sized>(drill: &mut Drill, place: &E, keep: Option<Kept>) -> Vec<String> {
     let scene = drill.scene.clone();
     let logs = place.collect_logs(&scene).await;
     let trouble = |step: &str, error: &Error| {
@@ -141,12 +151,7 @@ async fn clear<E: Environment + ?Sized>(drill: &mut Drill, place: &E) -> Vec<Str
     if let Err(error) = place.stop(&scene).await {
         drill.report.findings.push(trouble("stopping what ran", &error));
     }
-    let keep = match scene.settings.keep {
-        Keep::Never => false,
-        Keep::OnFailure => !drill.report.as_expected(),
-        Keep::Always => true,
-    };
-    if keep {
+    if keep.is_some() {
         let kept =
             Resource::Kept { why: drill.report.verdict.as_ref().map_or("killed", Verdict::word).to_owned() };
         if let Err(error) = scene.register.record(&kept) {

@@ -61,7 +61,7 @@ impl Local {
 
 async fn initdb(plant: &Plant) -> Result<()> {
     let program = plant.tools.postgres_bin.join("initdb").display().to_string();
-    let megabytes = plant.config.segment_size.bytes() >> 20;
+    let megabytes = plant.segment_size.bytes() >> 20;
     let data = plant.data().display().to_string();
     let mut argv: Vec<String> =
         [&program, "-D", &data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
@@ -193,7 +193,8 @@ impl SlowStore for Local {
     fn slow_restores(&self, delay: Duration) -> Work<'_, ()> {
         Box::pin(async move {
             let faults = self.store_faults().await;
-            let faults = faults.ok_or_else(|| Error::Demand("only the embedded store can be made slow".into()))?;
+            let faults =
+                faults.ok_or_else(|| Error::Demand("only the embedded store can be made slow".into()))?;
             let slow = Fault::new("slow restore", AnswerFault::Delay { delay })
                 .on(Operation::Get)
                 .on_keys(KeyMatch::Contains("/backup/".to_owned()));

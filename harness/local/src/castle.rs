@@ -2,7 +2,7 @@
 
 use crate::{inventory, plant::Plant, server};
 use phoenix_core::{
-    Finding, RecoveryTarget, WalSegment,
+    Commit, Finding, Lsn, RecoveryTarget, WalSegment, Xid,
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
@@ -13,8 +13,16 @@ use phoenix_postgres::{
     Sql,
     diagnosis::{self, Encryption, Symptoms},
     pgbackrest::newest_backup,
+    waldump,
 };
-use std::{collections::BTreeSet, fs, path::Path, process::Output, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Output,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::task::JoinHandle;
 
 /// The first bytes of everything that pgBackRest encrypts (OpenSSL's salted format).
@@ -43,11 +51,45 @@ impl LocalCastle {
             let record = newest_backup(&info, &pgbackrest.stanza).doing("reading pgbackrest info")?;
             newest.get_or_insert(record);
         }
+        let cluster_bytes = newest.as_ref().map_or(0, |record: &BackupRecord| record.cluster_bytes);
+        plant.cluster_bytes.store(cluster_bytes, Ordering::Relaxed);
         newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))
     }
 }
 
+impl LocalCastle {
+    /// Fetches the segments around the commits from the archive and reads them with `pg_waldump`.
+    async fn find_commits(&self, commits: &[Commit], backup: &BackupRecord) -> Result<BTreeMap<Xid, Lsn>> {
+        let (plant, size) = (&self.plant, self.plant.segment_size);
+        let ends = commits.iter().map(|commit| commit.lsn_after).filter(|lsn| *lsn != Lsn::UNKNOWN);
+        let (Some(from), Some(to)) = (commits.iter().map(|commit| commit.lsn_before).min(), ends.max())
+        else {
+            return Ok(BTreeMap::new());
+        };
+        let directory = plant.victim().join("work/spool").display().to_string();
+        let first = WalSegment::containing(backup.timeline, from, size);
+        for segment in first.through(WalSegment::ending_at(backup.timeline, to, size)) {
+            let name = segment.name(size);
+            let argv = plant.pgbackrest().archive_get(&name, &format!("{directory}/{name}"));
+            plant.capsule.must(&plant.scene.evidence, "archive-get", &argv).await?;
+        }
+        let program = plant.tools.postgres_bin.join("pg_waldump").display().to_string();
+        let argv = waldump::argv(program, &directory, backup.timeline.0, from, to);
+        let printed = plant.capsule.must(&plant.scene.evidence, "pg_waldump", &argv).await?;
+        Ok(waldump::records_of(commits.iter().map(|commit| commit.xid), &waldump::commits(&printed)))
+    }
+}
+
 impl Castle for LocalCastle {
+    fn commit_records<'a>(
+        &'a self,
+        commits: &'a [Commit],
+        backup: &'a BackupRecord,
+        _span: &'a Span,
+    ) -> Work<'a, BTreeMap<Xid, Lsn>> {
+        Box::pin(self.find_commits(commits, backup))
+    }
+
     fn database(&self) -> Arc<dyn Database> {
         self.sql.clone()
     }
@@ -57,7 +99,7 @@ impl Castle for LocalCastle {
     }
 
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
-        Box::pin(self.plant.segments(self.plant.config.segment_size))
+        Box::pin(self.plant.segments())
     }
 
     fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
@@ -81,7 +123,7 @@ impl Ashes for LocalAshes {
     }
 
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
-        Box::pin(self.plant.segments(self.plant.config.segment_size))
+        Box::pin(self.plant.segments())
     }
 
     fn rebirth<'a>(self: Box<Self>, plan: RebirthPlan, _span: &'a Span) -> Work<'a, Box<dyn Rebirthing>> {
@@ -124,9 +166,8 @@ impl LocalRebirthing {
             if !output.status.success() {
                 return Err(not_reborn(failed_restore(plant, &output).await));
             }
-            if let Some(size) = restored_size(&String::from_utf8_lossy(&output.stdout)) {
-                span.detail(format!("{} in {:.2} s", size, span.elapsed().as_secs_f64()));
-            }
+            let megabytes = plant.cluster_bytes.load(Ordering::Relaxed) as f64 / 1e6;
+            span.detail(format!("{megabytes:.1} MB · {:.0} MB/s", megabytes / span.elapsed().as_secs_f64()));
             Ok(())
         })
         .await?;
@@ -154,12 +195,6 @@ async fn failed_restore(plant: &Plant, output: &Output) -> Finding {
     let restore_output = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     let (restore_status, restore_output) = (output.status.code(), restore_output.into_owned());
     diagnosis::not_reborn(&Symptoms { restore_status, restore_output, server_log: String::new(), encrypted })
-}
-
-/// What pgBackRest says of the size: `restore size = 22.4MB, file total = 970`.
-fn restored_size(output: &str) -> Option<String> {
-    let (_, rest) = output.split_once("restore size = ")?;
-    rest.lines().next().map(|line| line.trim().to_owned())
 }
 
 impl Rebirthing for LocalRebirthing {

@@ -56,8 +56,9 @@ pub struct LocalConfig {
     pub pgbackrest: Option<PathBuf>,
     /// Fast settings, or the programs' defaults.
     pub pace: Pace,
-    /// The size of WAL segments: 1 MiB, so that few rows fill several.
-    pub segment_size: SegmentSize,
+    /// The size of WAL segments; if absent 1 MiB, so that few rows fill several, or PostgreSQL's 16 MiB
+    /// for bulk data of 64 MiB or more.
+    pub segment_size: Option<SegmentSize>,
     /// `archive_timeout` in seconds; 0 is PostgreSQL's default.
     pub archive_timeout_s: u32,
     /// The user that the victim runs as when the harness is root; `postgres` or `nobody`, if absent.
@@ -75,7 +76,7 @@ impl Default for LocalConfig {
             postgres_bin: None,
             pgbackrest: None,
             pace: Pace::default(),
-            segment_size: SegmentSize::MIN,
+            segment_size: None,
             archive_timeout_s: 0,
             victim_user: None,
             store_port: None,

@@ -31,8 +31,10 @@ pub(crate) async fn destroy(plant: &Plant) -> Result<Inventory> {
             format!("{} objects are missing, {} altered", difference.missing.len(), difference.altered.len());
         return Err(Error::unverified("wiping the castle harmed the store", harmed));
     }
-    let segments: Vec<String> = memory.filter(|id| id.is_there()).map(|id| id.to_string()).into_iter().collect();
-    let left = [("processes", processes.len()), ("files", files.len()), ("shared memory segments", segments.len())];
+    let segments: Vec<String> =
+        memory.filter(|id| id.is_there()).map(|id| id.to_string()).into_iter().collect();
+    let left =
+        [("processes", processes.len()), ("files", files.len()), ("shared memory segments", segments.len())];
     let mut remains = processes;
     remains.extend(segments);
     remains.extend(files.iter().map(|file| file.display().to_string()));
@@ -64,7 +66,8 @@ pub(crate) fn remove_marked(root: &Path, run: &str, target: &Path) -> Result<()>
 
 /// Processes of the victim: by mark, by namespace, by ancestry, and by what they hold open.
 fn left_processes(plant: &Plant) -> Vec<String> {
-    let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
+    let name =
+        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned();
     plant.processes().iter().map(|pid| format!("process {pid} ({})", name(pid))).collect()
 }
 

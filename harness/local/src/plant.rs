@@ -19,7 +19,10 @@ use std::{
     fs,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64},
+    },
 };
 use tokio::sync::Mutex;
 
@@ -42,6 +45,9 @@ pub(crate) struct Plant {
     pub embedded: Option<Mutex<Option<StoreServer>>>,
     pub server: Mutex<Option<Member>>,
     pub starts: AtomicU32,
+    /// The size of the cluster that the last backup holds.
+    pub cluster_bytes: AtomicU64,
+    pub segment_size: SegmentSize,
     store: S3,
     cipher: Option<Secret>,
 }
@@ -49,7 +55,9 @@ pub(crate) struct Plant {
 impl Plant {
     /// Lays the ground: directories with the drill's mark, and the store. All is registered before it is made.
     pub async fn lay(config: LocalConfig, tools: Tools, scene: Arc<Scene>, plan: CastlePlan) -> Result<Self> {
-        let root = ground(&config)?.join(scene.run.slug());
+        let ground = ground(&config)?;
+        room_for(scene.settings.size_bytes, &ground, config.storage)?;
+        let root = ground.join(scene.run.slug());
         scene.register.record(&Resource::Capsule { mark: scene.run.to_string() })?;
         scene.register.record(&Resource::Directory { path: root.clone() })?;
         fs::create_dir(&root).doing(format!("making {}", root.display()))?;
@@ -66,7 +74,8 @@ impl Plant {
             Encrypted::No => None,
             Encrypted::Aes256 => Some(Credentials::generate().secret_key),
         };
-        let (server, starts) = (Mutex::default(), AtomicU32::new(0));
+        let (server, starts, cluster_bytes) = (Mutex::default(), AtomicU32::new(0), AtomicU64::new(0));
+        let segment_size = config.segment_size.unwrap_or_else(|| segment_size_for(scene.settings.size_bytes));
         Ok(Self {
             scene,
             config,
@@ -78,6 +87,8 @@ impl Plant {
             embedded,
             server,
             starts,
+            cluster_bytes,
+            segment_size,
             store,
             cipher,
         })
@@ -208,10 +219,10 @@ impl Plant {
     }
 
     /// The segments that the store holds.
-    pub async fn segments(&self, size: SegmentSize) -> Result<BTreeSet<WalSegment>> {
+    pub async fn segments(&self) -> Result<BTreeSet<WalSegment>> {
         let prefix = format!("{}/archive/{STANZA}/", self.prefix());
         let objects = self.inspector.list(&prefix).await.doing("listing the archive in the store")?;
-        Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), size))
+        Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), self.segment_size))
     }
 
     /// Every version of every object of this drill.
@@ -231,6 +242,35 @@ impl Plant {
         let text = fs::read_to_string(self.victim().join("pgbackrest.conf")).unwrap_or_default();
         text.contains("cipher-pass=")
     }
+}
+
+/// Small segments, so that few rows fill several; PostgreSQL's own where bulk data would fill thousands.
+fn segment_size_for(size_bytes: u64) -> SegmentSize {
+    if size_bytes < 64 << 20 { SegmentSize::MIN } else { SegmentSize::DEFAULT }
+}
+
+/// Bulk data is there three times for a while: in the cluster, in its WAL and in the store.
+fn room_for(size_bytes: u64, ground: &Path, storage: crate::Storage) -> Result<()> {
+    let disk = nix::sys::statvfs::statvfs(ground).doing(format!("asking for the room in {}", ground.display()))?;
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+    let free = match storage {
+        crate::Storage::Disk => free,
+        crate::Storage::Tmpfs => free.min(available_memory().unwrap_or(free)),
+    };
+    let needed = size_bytes.saturating_mul(3);
+    if needed <= free {
+        return Ok(());
+    }
+    let [size, needed, free] = [size_bytes, needed, free].map(|bytes| bytes / 1_000_000);
+    let what = format!("{size} MB of bulk data need {needed} MB in {}, which has {free} MB", ground.display());
+    Err(Error::usage(what, "choose a smaller --size, or another --storage (disk, tmpfs)"))
+}
+
+/// What the kernel can still give without swapping, in bytes.
+fn available_memory() -> Option<u64> {
+    let table = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = table.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes.saturating_mul(1024))
 }
 
 /// The directory of all local drills of this user, in memory or on disk.

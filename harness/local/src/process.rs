@@ -263,8 +263,12 @@ pub fn marked(mark: &str) -> BTreeSet<u32> {
 pub fn found(mark: &str, directory: &Path) -> BTreeSet<u32> {
     let holds = |pid: &u32| {
         let links = ["cwd", "exe", "root"].map(|link| PathBuf::from(format!("/proc/{pid}/{link}")));
-        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
-        links.into_iter().chain(open).any(|link| fs::read_link(link).is_ok_and(|path| path.starts_with(directory)))
+        let open =
+            fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().map(|entry| entry.path());
+        links
+            .into_iter()
+            .chain(open)
+            .any(|link| fs::read_link(link).is_ok_and(|path| path.starts_with(directory)))
     };
     let mut found = marked(mark);
     found.extend(pids().filter(|pid| *pid != std::process::id()).filter(holds));
@@ -273,10 +277,19 @@ pub fn found(mark: &str, directory: &Path) -> BTreeSet<u32> {
 
 /// Kills processes until a look finds none.
 pub async fn extinguish(look: impl Fn() -> BTreeSet<u32>) -> Result<()> {
-    wait_for("every process of the victim to be gone", Duration::from_secs(30), Duration::from_millis(2), || async {
-        let found = look();
-        found.iter().for_each(|&pid| kill(pid));
-        Ok(if found.is_empty() { Wait::Ready(()) } else { Wait::NotYet(format!("{} processes", found.len())) })
-    })
+    wait_for(
+        "every process of the victim to be gone",
+        Duration::from_secs(30),
+        Duration::from_millis(2),
+        || async {
+            let found = look();
+            found.iter().for_each(|&pid| kill(pid));
+            Ok(if found.is_empty() {
+                Wait::Ready(())
+            } else {
+                Wait::NotYet(format!("{} processes", found.len()))
+            })
+        },
+    )
     .await
 }

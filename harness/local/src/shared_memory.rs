@@ -15,19 +15,24 @@ impl fmt::Display for SegmentId {
 }
 
 impl SegmentId {
-    /// Whether nobody is attached to it any more, in the harness's own namespace; 56 bytes are
-    /// PostgreSQL's interlock, and nothing else of ours.
+    /// Whether it outlived its server, in the harness's own namespace.
     pub fn is_there(self) -> bool {
+        self.owner().is_some()
+    }
+
+    fn owner(self) -> Option<u32> {
         let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-        table.lines().any(|line| is_orphaned_interlock(line, self.0))
+        table.lines().find_map(|line| owner_of_orphan(line, self.0))
     }
 }
 
-/// Columns of `/proc/sysvipc/shm`: key, shmid, perms, size, cpid, lpid, nattch, …
-fn is_orphaned_interlock(line: &str, id: u32) -> bool {
+/// The owner in a line of `/proc/sysvipc/shm` (key, shmid, perms, size, cpid, lpid, nattch, uid, …), if it
+/// is this segment, nobody is attached to it, and it has the 56 bytes of PostgreSQL's interlock.
+fn owner_of_orphan(line: &str, id: u32) -> Option<u32> {
     let columns: Vec<_> = line.split_whitespace().collect();
     let is = |column: usize, value: &str| columns.get(column) == Some(&value);
-    is(1, &id.to_string()) && is(3, "56") && is(6, "0")
+    let orphan = is(1, &id.to_string()) && is(3, "56") && is(6, "0");
+    columns.get(7).filter(|_| orphan)?.parse().ok()
 }
 
 /// The segment of the server in this data directory: the seventh line of `postmaster.pid` is key and id.
@@ -36,12 +41,15 @@ pub(crate) fn of(data: &Path) -> Option<SegmentId> {
     text.lines().nth(6)?.split_whitespace().nth(1)?.parse().ok().map(SegmentId)
 }
 
-/// Removes a segment that outlived its server.
+/// Removes a segment that outlived its server, as its owner: root in a container may not do it.
 pub(crate) async fn release(segment: Option<SegmentId>) -> Result<()> {
-    let Some(id) = segment.filter(|id| id.is_there()) else { return Ok(()) };
-    let mut command = tokio::process::Command::new("ipcrm");
-    let status = command.arg("-m").arg(id.0.to_string()).stdin(Stdio::null()).status().await;
-    status.doing(format!("removing {id}")).map(drop)
+    let Some((id, owner)) = segment.and_then(|id| Some((id, id.owner()?))) else { return Ok(()) };
+    let mut command = tokio::process::Command::new("setpriv");
+    if nix::unistd::getuid().is_root() {
+        command.args([format!("--reuid={owner}"), "--clear-groups".to_owned()]);
+    }
+    command.args(["--", "ipcrm", "-m"]).arg(id.0.to_string()).stdin(Stdio::null());
+    command.status().await.doing(format!("removing {id}")).map(drop)
 }
 
 #[cfg(test)]
@@ -50,9 +58,12 @@ mod tests {
 
     #[test]
     fn only_an_orphaned_interlock_is_taken_for_one() {
-        let line = |size, attached| format!("  36487      65536   600   {size}  10  11  {attached}  101  104  101 104 0 0 0");
-        assert!(is_orphaned_interlock(&line(56, 0), 65536));
-        assert!(!is_orphaned_interlock(&line(56, 2), 65536) && !is_orphaned_interlock(&line(4096, 0), 65536));
-        assert!(!is_orphaned_interlock(&line(56, 0), 65537));
+        let line = |size, attached| {
+            format!("  36487      65536   600   {size}  10  11  {attached}  101  104  101 104 0 0 0")
+        };
+        assert_eq!(owner_of_orphan(&line(56, 0), 65536), Some(101));
+        assert_eq!(owner_of_orphan(&line(56, 2), 65536), None);
+        assert_eq!(owner_of_orphan(&line(4096, 0), 65536), None);
+        assert_eq!(owner_of_orphan(&line(56, 0), 65537), None);
     }
 }

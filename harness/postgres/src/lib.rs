@@ -8,6 +8,7 @@ pub mod diagnosis;
 pub mod pgbackrest;
 pub mod settings;
 pub mod version;
+pub mod waldump;
 mod workload;
 
 pub use database::Sql;

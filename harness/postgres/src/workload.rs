@@ -65,7 +65,7 @@ async fn write(
 ) -> Result<Option<phoenix_core::Lsn>> {
     let every = plan.rows.map(|rows| rows.div_ceil(u64::from(plan.switches) + 1));
     let mut last = None;
-    while !tally.over.load(Relaxed) {
+    while !tally.over.load(Relaxed) && !plan.stop.load(Relaxed) {
         let number = tally.next.fetch_add(1, Relaxed) + 1;
         if plan.rows.is_some_and(|rows| number > rows) {
             break;

@@ -4,6 +4,7 @@
 
 pub mod burned_key;
 pub mod encrypted;
+pub mod hot_backup;
 pub mod protocol;
 pub mod sealed;
 pub mod second_life;

@@ -21,7 +21,7 @@ pub async fn play(drill: &mut Drill, place: &(impl Environment + ?Sized)) -> Res
     drill.insert(&*castle, DATO_A).await?;
     drill.backup(&*castle, BackupKind::Full).await?;
 
-    let writers = drill.endless_workload(&*castle);
+    let writers = drill.write_until_the_end(&*castle);
     drill.first_segment_after_backup(&*castle).await?;
     let ashes = drill.wipe(castle).await?;
     let written = writers.end().await?;

@@ -16,11 +16,15 @@ async fn both_rows_come_back(#[case] place: Place) {
     let played = play(place, "protocol", |_, _| {}).await.unwrap();
     assert_as_expected(&played);
     let report = &played.report;
-    let provenance: Vec<_> = report.memories.iter().map(|memory| (memory.content.as_str(), memory.provenance)).collect();
-    assert_eq!(provenance, [
-        (phoenix_protocol::DATO_A, Some(Provenance::Backup)),
-        (phoenix_protocol::DATO_B, Some(Provenance::WalAlone)),
-    ]);
+    let provenance: Vec<_> =
+        report.memories.iter().map(|memory| (memory.content.as_str(), memory.provenance)).collect();
+    assert_eq!(
+        provenance,
+        [
+            (phoenix_protocol::DATO_A, Some(Provenance::Backup)),
+            (phoenix_protocol::DATO_B, Some(Provenance::WalAlone)),
+        ]
+    );
     let account = report.account.as_ref().unwrap();
     assert_eq!((account.acknowledged, account.came_back, account.lost.len()), (2002, 2002, 0));
     assert_eq!(report.deeds.wal_only_rows, 1001);
@@ -33,9 +37,22 @@ async fn both_rows_come_back(#[case] place: Place) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_family_ends_as_expected(
     #[case] place: Place,
-    #[values("sealed", "second-life", "two-disasters", "unassisted", "encrypted", "burned-key")] scenario: &str,
+    #[values("sealed", "second-life", "two-disasters", "unassisted", "encrypted", "burned-key")]
+    scenario: &str,
 ) {
     assert_as_expected(&play(place, scenario, |_, _| {}).await.unwrap());
+}
+
+/// Rows committed during the backup are told apart, and none is left undecided.
+#[rstest]
+#[case::local(Place::Local)]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_of_a_hot_backup_has_a_provenance(#[case] place: Place) {
+    let played = play(place, "hot-backup", |_, _| {}).await.unwrap();
+    assert_as_expected(&played);
+    let (count, account) = (played.report.provenance, played.report.account.as_ref().unwrap());
+    assert!(count.backup > 1000 && count.backup_wal > 0 && count.wal_alone > 1000, "{count:?}");
+    assert_eq!((count.straddles, count.backup + count.backup_wal + count.wal_alone), (0, account.came_back));
 }
 
 /// `phoenix drill` makes the full promise whatever target it is given.
@@ -54,7 +71,9 @@ async fn immediate_loses_exactly_the_rows_in_wal_alone(#[case] place: Place) {
     let backup = played.report.backups[0].interval;
     let attempts = attempts(&ledger_of(&played).unwrap()).unwrap();
     let in_wal_alone = attempts.values().filter_map(|attempt| match attempt.outcome {
-        Outcome::Ok { commit, .. } if Provenance::of(commit, backup) == Provenance::WalAlone => Some(attempt.row),
+        Outcome::Ok { commit, .. } if Provenance::of(commit, backup) == Provenance::WalAlone => {
+            Some(attempt.row)
+        }
         _ => None,
     });
     let in_wal_alone: BTreeSet<_> = in_wal_alone.collect();

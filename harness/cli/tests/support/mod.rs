@@ -22,7 +22,9 @@ pub fn phoenix(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix"));
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // a drill of the program's is none of the test run's
-    for variable in ["NEXTEST_RUN_ID", "NEXTEST_ATTEMPT", "NEXTEST_TEST_NAME", "NEXTEST_BINARY_ID", "NEXTEST_PROFILE"] {
+    for variable in
+        ["NEXTEST_RUN_ID", "NEXTEST_ATTEMPT", "NEXTEST_TEST_NAME", "NEXTEST_BINARY_ID", "NEXTEST_PROFILE"]
+    {
         command.env_remove(variable);
     }
     command
@@ -56,7 +58,12 @@ impl Ran {
         let all = format!("{}{}", self.out, self.err);
         assert_eq!(self.status, Some(status), "{all}");
         // miette wraps long lines
-        let flat = |text: &str| text.split(|c: char| c.is_whitespace() || c == '│').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ");
+        let flat = |text: &str| {
+            text.split(|c: char| c.is_whitespace() || c == '│')
+                .filter(|w| !w.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         assert!(flat(&all).contains(&flat(said)), "'{said}' was not said:\n{all}");
     }
 }

@@ -47,6 +47,13 @@ impl PgBackRest {
         )
     }
 
+    /// Fetches one segment from the archive into a file.
+    pub fn archive_get(&self, segment: &str, file: &str) -> Vec<String> {
+        let mut argv = self.call("archive-get", &[]);
+        argv.extend([segment.to_owned(), file.to_owned()]);
+        argv
+    }
+
     /// PostgreSQL's `archive_command`.
     pub fn archive_command(&self) -> String {
         shell_line(&self.call("archive-push", &[])) + " \"%p\""

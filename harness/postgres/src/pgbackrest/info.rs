@@ -1,7 +1,7 @@
 //! `pgbackrest info --output=json`. It exits 0 on every error: only its `status` tells.
 
 use chrono::DateTime;
-use phoenix_core::{BackupInterval, report::BackupRecord};
+use phoenix_core::{BackupInterval, Timeline, report::BackupRecord};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -26,8 +26,15 @@ struct Backup {
     kind: String,
     lsn: Option<Range>,
     timestamp: Times,
+    archive: Archive,
     info: Info,
     error: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Archive {
+    /// The name of the first segment that it needs.
+    start: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,8 +101,10 @@ pub fn newest_backup(json: &str, stanza: &str) -> Result<BackupRecord, InfoError
     let (cluster_bytes, kind) = (newest.info.size, newest.kind.clone());
     let completed_at = DateTime::from_timestamp(newest.timestamp.stop, 0).ok_or_else(damaged)?;
     let cipher = cipher.unwrap_or_else(|| "none".to_owned());
+    let first = newest.archive.start.as_ref().and_then(|name| name.get(..8)).ok_or_else(damaged)?;
+    let timeline = Timeline(u32::from_str_radix(first, 16).map_err(|_| damaged())?);
     let label = newest.label.clone();
-    Ok(BackupRecord { label, kind, interval, completed_at, cluster_bytes, stored_bytes, cipher })
+    Ok(BackupRecord { label, kind, timeline, interval, completed_at, cluster_bytes, stored_bytes, cipher })
 }
 
 #[cfg(test)]
@@ -108,7 +117,8 @@ mod tests {
         )
     }
     const BACKUP: &str = r#"{"label":"20261121-101500F","type":"full","error":false,
-        "lsn":{"start":"0/3000028","stop":"0/3000100"},"timestamp":{"start":1,"stop":2},"info":{"size":22,"repository":{"delta":3,"size":4}}}"#;
+        "lsn":{"start":"0/3000028","stop":"0/3000100"},"timestamp":{"start":1,"stop":2},
+        "archive":{"start":"000000020000000000000003","stop":"000000020000000000000003"},"info":{"size":22,"repository":{"delta":3,"size":4}}}"#;
 
     #[test]
     fn the_newest_backup_is_read() {
@@ -117,7 +127,7 @@ mod tests {
             (backup.label.as_str(), backup.interval.stop.to_string()),
             ("20261121-101500F", "0/3000100".into())
         );
-        assert_eq!((backup.cluster_bytes, backup.stored_bytes), (22, 3));
+        assert_eq!((backup.cluster_bytes, backup.stored_bytes, backup.timeline), (22, 3, Timeline(2)));
     }
 
     #[test]

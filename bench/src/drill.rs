@@ -1,0 +1,63 @@
+//! `phoenix drill`, as a user runs it, and what its report says.
+
+use crate::{house::House, rounds::Lap};
+use miette::{Context, IntoDiagnostic, Result, bail};
+use phoenix_core::{Report, SpanRecord, Verdict};
+use std::{fs, process::Stdio, time::Instant};
+use tokio::process::Command;
+
+/// Runs the drill with one row of workload before and one after the backup, beside the two rows.
+pub async fn run(house: &House) -> Result<Lap> {
+    let (report, whole) = play(house, &["--rows", "1", "--writers", "1"]).await?;
+    let mut lap = Lap { whole, ..Lap::default() };
+    let ended = |span: &SpanRecord| (span.start + span.elapsed).as_secs_f64();
+    let of = |name: &str| report.spans.iter().find(|span| span.name == name);
+    if let (Some(birth), Some(query)) = (of("birth"), of("query")) {
+        lap.birth_to_query = ended(query) - birth.start.as_secs_f64();
+    }
+    for span in &report.spans {
+        if let Some(step) = step(&span.name) {
+            *lap.steps.entry(step.to_owned()).or_default() += span.elapsed.as_secs_f64();
+        }
+        if let Some((_, last)) = span.detail.split_once(" to ").filter(|_| span.name == "archive") {
+            lap.last_segment = last.split(' ').next().unwrap_or_default().to_owned();
+        }
+    }
+    Ok(lap)
+}
+
+/// The step of the bare commands that a span is.
+fn step(span: &str) -> Option<&str> {
+    match span {
+        "initdb" | "start" | "stanza" | "backup" | "archive" | "wipe" | "restore" => Some(span),
+        "workload" => Some("rows"),
+        name if name.starts_with("insert ") => Some("rows"),
+        name if name.starts_with("recovery ") => Some("recovery"),
+        _ => None,
+    }
+}
+
+/// Plays a drill with these arguments; gives its report and the seconds that the program took.
+pub async fn play(house: &House, arguments: &[&str]) -> Result<(Report, f64)> {
+    let evidence = house.disk().join("evidence");
+    let mut command = Command::new("setpriv");
+    // asked to end if this process does, so that it clears away what it made
+    command.args(["--pdeathsig", "TERM", "--"]).arg(house.phoenix()).arg("drill").args(arguments);
+    command.args(["--storage", house.storage.word(), "--keep", "never", "--report"]).arg(&evidence);
+    // no castle.toml here: defaults are measured
+    command.current_dir(house.disk()).stdin(Stdio::null());
+    let start = Instant::now();
+    let output = command.output().await.into_diagnostic().wrap_err("phoenix drill does not start")?;
+    let whole = start.elapsed().as_secs_f64();
+    if !output.status.success() {
+        let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        bail!("phoenix drill failed ({}): {printed}", output.status);
+    }
+    let text = fs::read(evidence.join("latest/report.json")).into_diagnostic()?;
+    let report: Report = serde_json::from_slice(&text).into_diagnostic()?;
+    fs::remove_dir_all(&evidence).into_diagnostic()?;
+    match report.verdict {
+        Some(Verdict::Valid) => Ok((report, whole)),
+        _ => bail!("the drill was not valid: its times mean nothing"),
+    }
+}

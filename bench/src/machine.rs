@@ -1,0 +1,44 @@
+//! What was measured on, without a name or a path of the machine.
+
+use miette::{IntoDiagnostic, Result};
+use phoenix_local::{LocalConfig, tools::Tools};
+use std::fs;
+
+/// The machine and the versions.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Name and value, in the order of the table.
+    pub list: Vec<(&'static str, String)>,
+}
+
+impl Facts {
+    /// Looks around.
+    pub async fn gather() -> Result<Self> {
+        let tools = Tools::find(&LocalConfig::default()).await.into_diagnostic()?;
+        let cores = std::thread::available_parallelism().into_diagnostic()?;
+        let model = line_of("/proc/cpuinfo", "model name").unwrap_or_default();
+        let memory = line_of("/proc/meminfo", "MemTotal").unwrap_or_default();
+        let kilobytes: f64 = memory.trim_end_matches(" kB").parse().unwrap_or_default();
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").into_diagnostic()?;
+        let load = fs::read_to_string("/proc/loadavg").into_diagnostic()?;
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+        let list = vec![
+            ("day", chrono::Utc::now().format("%Y-%m-%d").to_string()),
+            ("processor", format!("{model}, {cores} cores")),
+            ("memory", format!("{:.0} GiB", kilobytes / 1024.0 / 1024.0)),
+            ("kernel", format!("Linux {}", kernel.trim())),
+            ("load before the run", load.split(' ').take(3).collect::<Vec<_>>().join(" ")),
+            ("PostgreSQL", tools.postgres.to_string()),
+            ("pgBackRest", tools.pgbackrest.to_string()),
+            ("phoenix", format!("{}, profile {profile}", env!("CARGO_PKG_VERSION"))),
+        ];
+        Ok(Self { list })
+    }
+}
+
+/// The value of the first line `name : value`.
+fn line_of(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.split_once(':').map(|(_, value)| value.trim().to_owned())
+}

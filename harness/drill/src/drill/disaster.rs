@@ -1,0 +1,131 @@
+//! Fire and rebirth.
+
+use super::Drill;
+use crate::{
+    Ashes, Castle, Error, Identity, KeyAfterFire, RebirthPlan, Rebirthing, Result, Span,
+    environment::not_reborn,
+};
+use phoenix_core::{Entry, Finding, RecoveryTarget, report::RebirthRecord};
+
+impl Drill {
+    /// Destroys the castle, with proof.
+    pub async fn wipe(&mut self, castle: Box<dyn Castle>) -> Result<Box<dyn Ashes>> {
+        self.burn(async |span: &Span| castle.wipe(span).await).await
+    }
+
+    /// Destroys a castle that is just being reborn, with proof.
+    pub async fn wipe_again(&mut self, rebirthing: Box<dyn Rebirthing>) -> Result<Box<dyn Ashes>> {
+        self.burn(async |span: &Span| rebirthing.wipe(span).await).await
+    }
+
+    async fn burn(
+        &mut self,
+        wipe: impl AsyncFnOnce(&Span) -> Result<Box<dyn Ashes>>,
+    ) -> Result<Box<dyn Ashes>> {
+        let scene = &self.scene;
+        scene.ledger.append(&[Entry::Disaster { at: scene.now() }])?;
+        scene.ledger.sync()?;
+        let ashes = scene.spans.run("wipe", async |span| {
+            let ashes = wipe(span).await?;
+            let inventory = ashes.inventory();
+            let counts: Vec<_> =
+                inventory.left.iter().map(|(what, count)| format!("{count} {what}")).collect();
+            if !inventory.is_clean() || counts.is_empty() {
+                let left = inventory.remains.join(", ");
+                return Err(Error::Demand(format!("the wipe left {}: {left}", counts.join(", "))));
+            }
+            span.detail(format!("{} · nothing left: {}", inventory.method, counts.join(", ")));
+            Ok(ashes)
+        });
+        let ashes = ashes.await?;
+        self.report.wipes.push(ashes.inventory().clone());
+        self.report.deeds.wipes += 1;
+        self.save()?;
+        Ok(ashes)
+    }
+
+    /// Brings the castle back from the store alone.
+    pub async fn rebirth(
+        &mut self,
+        ashes: Box<dyn Ashes>,
+        target: RecoveryTarget,
+    ) -> Result<Box<dyn Castle>> {
+        self.rebirth_as(ashes, RebirthPlan { target, key: KeyAfterFire::Kept }).await
+    }
+
+    /// Brings the castle back to a plan.
+    pub async fn rebirth_as(&mut self, ashes: Box<dyn Ashes>, plan: RebirthPlan) -> Result<Box<dyn Castle>> {
+        let target = plan.target.clone();
+        self.report.deeds.restores += 1;
+        self.come_back(target, async |span: &Span| ashes.rebirth(plan, span).await?.ready(span).await).await
+    }
+
+    /// Begins to bring the castle back, and returns while the restore is midway.
+    pub async fn begin_rebirth(
+        &mut self,
+        ashes: Box<dyn Ashes>,
+        target: RecoveryTarget,
+    ) -> Result<Box<dyn Rebirthing>> {
+        let plan = RebirthPlan { target, key: KeyAfterFire::Kept };
+        self.report.deeds.restores += 1;
+        let begun = self.scene.spans.run("rebirth begun", async |span| {
+            let mut rebirthing = ashes.rebirth(plan, span).await?;
+            span.detail(rebirthing.midway().await?);
+            Ok(rebirthing)
+        });
+        begun.await
+    }
+
+    /// Takes a living castle back in place, from its local repository.
+    pub async fn restore_in_place(
+        &mut self,
+        place: &(impl crate::RestoreInPlace + ?Sized),
+        castle: Box<dyn Castle>,
+        target: RecoveryTarget,
+    ) -> Result<Box<dyn Castle>> {
+        let goal = target.clone();
+        self.report.deeds.restores += 1;
+        let scene = &self.scene;
+        scene.ledger.append(&[Entry::Disaster { at: scene.now() }])?;
+        scene.ledger.sync()?;
+        self.come_back(goal, async |span: &Span| place.restore_in_place(castle, target, span).await).await
+    }
+
+    async fn come_back(
+        &mut self,
+        target: RecoveryTarget,
+        restore: impl AsyncFnOnce(&Span) -> Result<Box<dyn Castle>>,
+    ) -> Result<Box<dyn Castle>> {
+        let (scene, source) = (&self.scene, self.source);
+        let back = scene.spans.run("rebirth", async |span| {
+            let castle = restore(span).await?;
+            let identity = castle.database().identity().await?;
+            if source.is_some_and(|source| source.system_identifier != identity.system_identifier) {
+                return Err(not_reborn(foreign(identity)));
+            }
+            let (kind, timeline) = (target.kind(), identity.timeline);
+            span.detail(format!("{kind} · timeline {timeline} · same system identifier · promoted"));
+            Ok((castle, identity))
+        });
+        let (castle, identity) = back.await?;
+        scene.spans.run("query", async |_| castle.database().memories(&self.shown).await).await?;
+        let timeline = identity.timeline;
+        scene.ledger.append(&[Entry::Rebirth { timeline, at: scene.now() }])?;
+        scene.life.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let system_identifier = identity.system_identifier;
+        self.report.rebirths.push(RebirthRecord { target, timeline, system_identifier });
+        self.source = Some(identity);
+        self.save()?;
+        Ok(castle)
+    }
+}
+
+fn foreign(identity: Identity) -> Finding {
+    let sentence =
+        format!("another cluster came back: its system identifier is {}", identity.system_identifier);
+    Finding::certain(
+        "foreign-cluster",
+        sentence,
+        "look which cluster archives to this repository, and since when",
+    )
+}

@@ -1,0 +1,92 @@
+//! The drill and its verbs: what a scenario says, in the order in which it says it.
+
+mod archive;
+mod disaster;
+mod judgement;
+mod targets;
+mod writing;
+
+pub use writing::Writers;
+
+use crate::{Announced, Castle, CastlePlan, Environment, Error, Identity, Result, Scene};
+use phoenix_core::{Deeds, Report, RowId, rpo::Assistance};
+use std::sync::Arc;
+
+/// One drill under way.
+pub struct Drill {
+    pub(crate) scene: Arc<Scene>,
+    pub(crate) report: Report,
+    pub(crate) announced: Vec<Announced>,
+    source: Option<Identity>,
+    shown: Vec<RowId>,
+    assistance: Assistance,
+}
+
+impl Drill {
+    pub(crate) fn new(scene: Arc<Scene>, report: Report) -> Self {
+        let (announced, shown) = (Vec::new(), Vec::new());
+        Self { scene, report, announced, source: None, shown, assistance: Assistance::Assisted }
+    }
+
+    /// What this drill is asked to do.
+    pub fn settings(&self) -> &crate::Settings {
+        &self.scene.settings
+    }
+
+    /// Says that a log line which contains this is part of the scenario, and why.
+    pub fn announce(&mut self, contains: &str, why: &str) {
+        self.announced.push(Announced::new(contains, why));
+    }
+
+    /// Changes what this drill must do at least for a green to mean something.
+    pub fn demand(&mut self, demand: Deeds) {
+        self.report.demand = demand;
+    }
+
+    /// Without this the drill proves nothing.
+    pub fn require(&self, held: impl Into<Option<bool>>, what: &str) -> Result<()> {
+        match held.into() {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(Error::Demand(what.to_owned())),
+        }
+    }
+
+    /// Raises a castle with an empty repository and the table `memories`.
+    pub async fn birth(&mut self, place: &(impl Environment + ?Sized)) -> Result<Box<dyn Castle>> {
+        self.birth_as(place, CastlePlan::default()).await
+    }
+
+    /// Raises a castle built to a plan.
+    pub async fn birth_as(
+        &mut self,
+        place: &(impl Environment + ?Sized),
+        plan: CastlePlan,
+    ) -> Result<Box<dyn Castle>> {
+        let scene = &self.scene;
+        let born = scene.spans.run("birth", async |span| {
+            let castle = place.birth(scene, plan, span).await?;
+            let database = castle.database();
+            let identity = database.identity().await?;
+            database.create_table().await?;
+            Ok((castle, identity))
+        });
+        let (castle, identity) = born.await?;
+        self.source = Some(identity);
+        self.report.properties.insert("system_identifier".into(), identity.system_identifier.to_string());
+        self.report.properties.insert("wal_segment_bytes".into(), identity.segment_size.bytes().to_string());
+        self.report.properties.extend(place.properties());
+        if scene.settings.size_bytes > 0 {
+            let (bytes, database) = (scene.settings.size_bytes, castle.database());
+            scene.spans.run("fill", async |span| database.fill(bytes, span).await).await?;
+        }
+        self.save()?;
+        Ok(castle)
+    }
+
+    /// Writes down what is known so far.
+    pub(crate) fn save(&mut self) -> Result<()> {
+        self.scene.ledger.sync()?;
+        self.report.spans = self.scene.spans.records();
+        self.scene.evidence.report(&self.report)
+    }
+}
