@@ -51,6 +51,12 @@ schema *args:
 docs:
     UPDATE_DOCS=1 cargo nextest run -p phoenix-cli --test documentation
 
+# Measure a drill, the store and the ledger, and write docs/benchmarks.md: just bench --large
+[no-exit-message]
+bench *args:
+    cargo build --quiet --bin phoenix
+    cargo run --quiet --bin phoenix-bench -- "$@"
+
 # Do what the pipeline does
 ci:
     .ci/run

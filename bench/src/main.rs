@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, value_enum)]
     storage: Option<Storage>,
     /// Rounds of each measurement, after one that does not count
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Also a drill with 1 GiB on disk: takes some minutes
     #[arg(long)]

@@ -7,8 +7,10 @@ use crate::{
     sample::Sample,
     say,
 };
+use chrono::Utc;
 use miette::{Result, bail};
-use std::collections::BTreeMap;
+use phoenix_drill::pause;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The steps that both have, in order; what is in none of them is the rest.
 pub const STEPS: [&str; 9] =
@@ -72,6 +74,7 @@ pub async fn measure(house: &House, rounds: u32) -> Result<Drills> {
         order.rotate_left(round as usize % 3);
         let mut laps = BTreeMap::new();
         for runner in order {
+            turn_of_second(round, rounds).await;
             let lap = match runner {
                 Runner::Bare => bare::run(house, Pace::Fast).await?,
                 Runner::Defaults => bare::run(house, Pace::Default).await?,
@@ -94,6 +97,13 @@ pub async fn measure(house: &House, rounds: u32) -> Result<Drills> {
         }
     }
     Ok(Drills { storage: house.storage, times })
+}
+
+/// pgBackRest's backup waits for the clock's next second. Each round begins at another fraction of a
+/// second, the same for everybody, so that nobody is the luckier.
+async fn turn_of_second(round: u32, rounds: u32) {
+    let (now, wanted) = (Utc::now().timestamp_subsec_millis(), round * 1000 / rounds % 1000);
+    pause(Duration::from_millis(u64::from((wanted + 1000 - now % 1000) % 1000))).await;
 }
 
 impl Times {

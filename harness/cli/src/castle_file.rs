@@ -262,7 +262,7 @@ mod tests {
     fn error(text: &str) -> (usize, String) {
         match parse_text(text).unwrap_err() {
             CastleFileError::Wrong { message, place, .. } => {
-                (text[..place.offset()].lines().count().max(1), message)
+                (text[..place.offset()].matches('\n').count() + 1, message)
             }
             other => panic!("{other}"),
         }

@@ -13,7 +13,6 @@ use support::{evidence, folder, phoenix, ran, remains, report, run};
 #[case::no_writers(&["drill", "--writers", "0"], 2, "a drill without rows or writers proves nothing")]
 #[case::no_target(&["drill", "--target", "yesterday"], 2, "'yesterday' is not a recovery target")]
 #[case::no_size(&["drill", "--size", "1 bushel"], 2, "'1 bushel' is not a size")]
-#[case::no_room(&["drill", "--size", "900GiB", "--keep", "never"], 2, "966367 MB of bulk data need 2899102 MB in /dev/shm")]
 #[case::no_environment(&["drill", "--environment", "moon"], 2, "possible values: local")]
 #[case::no_config(&["--config", "absent.toml", "drill"], 2, "absent.toml cannot be read")]
 #[case::unwritable(&["drill", "--report", "/dev/null/evidence"], 2, "the evidence cannot be written to /dev/null/evidence")]
@@ -85,6 +84,15 @@ async fn a_port_in_use() {
     assert_eq!(remains(report.run.as_str()), [""; 0]);
 }
 
+#[tokio::test]
+async fn bulk_data_that_does_not_fit() {
+    let folder = folder();
+    let ran = run(folder.path(), ["drill", "--size", "900GiB", "--keep", "never"]).await;
+    ran.assert(2, "966367 MB of bulk data need 2899102 MB in /dev/shm");
+    ran.assert(2, "choose a smaller --size, or another --storage (disk, tmpfs)");
+    assert_eq!(remains(report(&evidence(folder.path())).run.as_str()), [""; 0]);
+}
+
 /// A full disk is said to be full, and nothing is left on it. The disk is a small tmpfs in a mount
 /// namespace of the test's own.
 #[tokio::test]
@@ -96,6 +104,9 @@ async fn a_full_disk() {
     }
     let script = "mount -t tmpfs -o size=30m tmpfs /dev/shm && \"$0\" drill --keep never; status=$?; ls -A /dev/shm/phoenix-*; exit $status";
     command.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_phoenix")]).current_dir(folder.path());
+    for variable in support::NEXTEST {
+        command.env_remove(variable);
+    }
     let ran = ran(command.output().await.unwrap());
     ran.assert(3, "No space left on device");
     assert!(

@@ -18,8 +18,10 @@ use tokio::{
 };
 
 /// Starts a drill, and gives it with its run once this span has begun.
-async fn until_span(folder: &Path, span: &str) -> (Child, String) {
-    let mut child = phoenix(folder).args(["drill", "--json", "--scenario", "second-life"]).spawn().unwrap();
+async fn until_span(folder: &Path, span: &str, capsule: &str) -> (Child, String) {
+    let mut drill = phoenix(folder);
+    drill.env("PHOENIX_CAPSULE_KIND", capsule).args(["drill", "--json", "--scenario", "second-life"]);
+    let mut child = drill.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut of = None;
     while let Some(line) = lines.next_line().await.unwrap() {
@@ -41,13 +43,15 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[rstest]
+#[case::initdb(Signal::SIGINT, "initdb", "strongest")]
+#[case::workload(Signal::SIGTERM, "workload", "guardian")]
+#[case::backup(Signal::SIGINT, "backup", "strongest")]
+#[case::wipe(Signal::SIGTERM, "wipe", "strongest")]
+#[case::restore(Signal::SIGINT, "restore", "guardian")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_cleans_up(
-    #[values(Signal::SIGINT, Signal::SIGTERM)] with: Signal,
-    #[values("initdb", "workload", "backup", "wipe", "restore")] span: &str,
-) {
+async fn a_signal_cleans_up(#[case] with: Signal, #[case] span: &str, #[case] capsule: &str) {
     let folder = folder();
-    let (mut child, run) = until_span(folder.path(), span).await;
+    let (mut child, run) = until_span(folder.path(), span, capsule).await;
     signal(&child, with);
     let ended = tokio::time::timeout(Duration::from_secs(60), child.wait()).await.unwrap().unwrap();
     assert_eq!(ended.code(), Some(130));
@@ -59,26 +63,25 @@ async fn a_signal_cleans_up(
 }
 
 #[rstest]
+#[case::store("store", "strongest")]
+#[case::initdb("initdb", "strongest")]
+#[case::start("start", "strongest")]
+#[case::start_guarded("start", "guardian")]
+#[case::stanza("stanza", "strongest")]
+#[case::workload("workload", "strongest")]
+#[case::insert("insert DATO_A", "strongest")]
+#[case::backup("backup", "strongest")]
+#[case::backup_guarded("backup", "guardian")]
+#[case::archive("archive", "strongest")]
+#[case::wipe("wipe", "strongest")]
+#[case::restore("restore", "strongest")]
+#[case::recovery_guarded("recovery to latest", "guardian")]
+#[case::recovery("recovery to latest", "strongest")]
+#[case::second_life("insert DATO_C", "strongest")]
 #[tokio::test(flavor = "multi_thread")]
-async fn after_sigkill_nothing_lives_and_sweep_removes_the_rest(
-    #[values(
-        "store",
-        "initdb",
-        "start",
-        "stanza",
-        "workload",
-        "insert DATO_A",
-        "backup",
-        "archive",
-        "wipe",
-        "restore",
-        "recovery to latest",
-        "insert DATO_C"
-    )]
-    span: &str,
-) {
+async fn after_sigkill_nothing_lives_and_sweep_removes_the_rest(#[case] span: &str, #[case] capsule: &str) {
     let folder = folder();
-    let (mut child, of) = until_span(folder.path(), span).await;
+    let (mut child, of) = until_span(folder.path(), span, capsule).await;
     signal(&child, Signal::SIGKILL);
     child.wait().await.unwrap();
     let gone = wait_for(
@@ -102,7 +105,7 @@ async fn after_sigkill_nothing_lives_and_sweep_removes_the_rest(
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_run_sweeps_what_a_dead_one_left() {
     let folder = folder();
-    let (mut child, of) = until_span(folder.path(), "backup").await;
+    let (mut child, of) = until_span(folder.path(), "backup", "strongest").await;
     signal(&child, Signal::SIGKILL);
     child.wait().await.unwrap();
     run(folder.path(), ["drill", "--rows", "40", "--report", "again"]).await.assert(0, "VALID");

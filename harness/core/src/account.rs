@@ -163,7 +163,7 @@ mod tests {
         let (row, label, digest) = (id(number), format!("row {number}"), Digest::of("run", "content"));
         let [lsn_before, lsn_after] = positions.map(Lsn);
         let commit = Commit { xid: Xid(number), lsn_before, lsn_after };
-        let at = Moment(number);
+        let at = Moment(1);
         [Entry::Invoked { row, label, digest, life, at }, Entry::Ok { row, commit, at }]
     }
     fn id(number: u64) -> RowId {

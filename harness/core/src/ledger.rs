@@ -139,6 +139,8 @@ pub struct Attempt {
     pub digest: Digest,
     /// How often the cluster had been reborn when it was written.
     pub life: u32,
+    /// When it was made.
+    pub invoked_at: Moment,
     /// What became of it.
     pub outcome: Outcome,
 }
@@ -155,13 +157,14 @@ pub fn attempts(entries: &[Entry]) -> Result<BTreeMap<RowId, Attempt>, BrokenLed
     let (mut attempts, mut open) = (BTreeMap::new(), BTreeSet::new());
     for entry in entries {
         let (row, outcome) = match entry {
-            Entry::Invoked { row, label, digest, life, .. } => {
+            Entry::Invoked { row, label, digest, life, at } => {
                 let (label, digest, outcome) = (label.clone(), digest.clone(), Outcome::Indeterminate);
-                let attempt = Attempt { row: *row, label, digest, life: *life, outcome };
-                if attempts.insert(*row, attempt).is_some() {
-                    return Err(BrokenLedger(*row));
+                let (row, life, invoked_at) = (*row, *life, *at);
+                let attempt = Attempt { row, label, digest, life, invoked_at, outcome };
+                if attempts.insert(row, attempt).is_some() {
+                    return Err(BrokenLedger(row));
                 }
-                open.insert(*row);
+                open.insert(row);
                 continue;
             }
             Entry::Ok { row, commit, at } => (row, Outcome::Ok { commit: *commit, at: *at }),
@@ -174,7 +177,26 @@ pub fn attempts(entries: &[Entry]) -> Result<BTreeMap<RowId, Attempt>, BrokenLed
         let attempt = attempts.get_mut(row).filter(|_| open.remove(row)).ok_or(BrokenLedger(*row))?;
         attempt.outcome = outcome;
     }
+    bound_unknown_ends(&mut attempts);
     Ok(attempts)
+}
+
+/// A commit whose end was never told had ended before any row of its life that was begun after its
+/// acknowledgement: a connection that broke is no excuse for what the server went on to hold.
+fn bound_unknown_ends(attempts: &mut BTreeMap<RowId, Attempt>) {
+    let begun = |attempt: &Attempt| match attempt.outcome {
+        Outcome::Ok { commit, .. } => Some((attempt.life, attempt.invoked_at, commit.lsn_before)),
+        Outcome::Failed | Outcome::Indeterminate => None,
+    };
+    let begun: Vec<_> = attempts.values().filter_map(begun).collect();
+    for attempt in attempts.values_mut() {
+        if let Outcome::Ok { commit, at } = &mut attempt.outcome
+            && commit.lsn_after == Lsn::UNKNOWN
+        {
+            let later = begun.iter().filter(|(life, invoked_at, _)| *life == attempt.life && invoked_at > at);
+            commit.lsn_after = later.map(|(_, _, lsn)| *lsn).min().unwrap_or(Lsn::UNKNOWN);
+        }
+    }
 }
 
 /// The life that burned last: how often the cluster had been reborn when the last disaster struck;
@@ -236,6 +258,28 @@ mod tests {
         assert_eq!(outcome(&[invoked(), unanswered()]), Outcome::Indeterminate);
         assert_eq!(outcome(&[invoked(), refused()]), Outcome::Failed);
         assert!(matches!(outcome(&[invoked(), fire(), acknowledged()]), Outcome::Ok { at: AT, .. }));
+    }
+
+    #[test]
+    fn an_unknown_end_lies_before_whatever_was_begun_after_the_acknowledgement() {
+        let end = |life: u32, begun_at: u64| {
+            let (row, label, digest) =
+                (RowId(Uuid::from_u128(8)), String::new(), Digest::of("run", "DATO_B"));
+            let commit = |lsn_before, lsn_after| Commit { xid: Xid(3), lsn_before, lsn_after };
+            let entries = [
+                invoked(),
+                Entry::Ok { row: ROW, commit: commit(Lsn(10), Lsn::UNKNOWN), at: Moment(5) },
+                Entry::Invoked { row, label, digest, life, at: Moment(begun_at) },
+                Entry::Ok { row, commit: commit(Lsn(90), Lsn(99)), at: Moment(9) },
+            ];
+            match attempts(&entries).unwrap()[&ROW].outcome {
+                Outcome::Ok { commit, .. } => commit.lsn_after,
+                _ => unreachable!(),
+            }
+        };
+        assert_eq!(end(0, 6), Lsn(90));
+        assert_eq!(end(0, 5), Lsn::UNKNOWN, "begun in the same microsecond, perhaps before");
+        assert_eq!(end(1, 6), Lsn::UNKNOWN, "another life");
     }
 
     /// Were the last line believed, an acknowledged row could be taken for one that may be gone.

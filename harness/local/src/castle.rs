@@ -68,15 +68,21 @@ impl LocalCastle {
         };
         let directory = plant.victim().join("work/spool").display().to_string();
         let first = WalSegment::containing(backup.timeline, from, size);
-        for segment in first.through(WalSegment::ending_at(backup.timeline, to, size)) {
-            let name = segment.name(size);
-            let argv = plant.pgbackrest().archive_get(&name, &format!("{directory}/{name}"));
-            plant.capsule.must(&plant.scene.evidence, "archive-get", &argv).await?;
+        let last = WalSegment::ending_at(backup.timeline, to, size);
+        let names: Vec<_> = first.through(last).map(|segment| segment.name(size)).collect();
+        let evidence = &plant.scene.evidence;
+        for name in &names {
+            let argv = plant.pgbackrest().archive_get(name, &format!("{directory}/{name}"));
+            plant.capsule.must(evidence, "archive-get", &argv).await?;
         }
-        let program = plant.tools.postgres_bin.join("pg_waldump").display().to_string();
-        let argv = waldump::argv(program, &directory, backup.timeline.0, from, to);
-        let printed = plant.capsule.must(&plant.scene.evidence, "pg_waldump", &argv).await?;
-        Ok(waldump::records_of(commits.iter().map(|commit| commit.xid), &waldump::commits(&printed)))
+        let mut found = BTreeMap::new();
+        for (index, name) in names.iter().enumerate() {
+            let program = plant.tools.postgres_bin.join("pg_waldump").display().to_string();
+            let argv = waldump::argv(program, &directory, name, names.get(index + 1).map(String::as_str));
+            let output = plant.capsule.run(evidence, "pg_waldump", &argv).await?;
+            found.extend(waldump::commits(&String::from_utf8_lossy(&output.stdout)));
+        }
+        Ok(waldump::records_of(commits.iter().map(|commit| commit.xid), &found))
     }
 }
 

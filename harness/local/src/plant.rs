@@ -251,7 +251,8 @@ fn segment_size_for(size_bytes: u64) -> SegmentSize {
 
 /// Bulk data is there three times for a while: in the cluster, in its WAL and in the store.
 fn room_for(size_bytes: u64, ground: &Path, storage: crate::Storage) -> Result<()> {
-    let disk = nix::sys::statvfs::statvfs(ground).doing(format!("asking for the room in {}", ground.display()))?;
+    let disk =
+        nix::sys::statvfs::statvfs(ground).doing(format!("asking for the room in {}", ground.display()))?;
     let free = disk.blocks_available().saturating_mul(disk.fragment_size());
     let free = match storage {
         crate::Storage::Disk => free,
@@ -262,7 +263,8 @@ fn room_for(size_bytes: u64, ground: &Path, storage: crate::Storage) -> Result<(
         return Ok(());
     }
     let [size, needed, free] = [size_bytes, needed, free].map(|bytes| bytes / 1_000_000);
-    let what = format!("{size} MB of bulk data need {needed} MB in {}, which has {free} MB", ground.display());
+    let what =
+        format!("{size} MB of bulk data need {needed} MB in {}, which has {free} MB", ground.display());
     Err(Error::usage(what, "choose a smaller --size, or another --storage (disk, tmpfs)"))
 }
 

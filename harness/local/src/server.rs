@@ -13,7 +13,7 @@ use std::{
 
 /// Recovery may replay gigabytes; what fails on the way ends the wait at once.
 const START_DEADLINE: Duration = Duration::from_secs(3600);
-const LOOK: Duration = Duration::from_millis(4);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How a start ended that did not end well.
 pub(crate) enum StartError {

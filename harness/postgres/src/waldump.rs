@@ -3,17 +3,11 @@
 use phoenix_core::{Lsn, Xid};
 use std::collections::BTreeMap;
 
-/// What `pg_waldump` is asked: the commit and abort records between two positions, from segments in a
-/// directory.
-pub fn argv(program: String, directory: &str, timeline: u32, from: Lsn, to: Lsn) -> Vec<String> {
-    let options = [
-        format!("--path={directory}"),
-        format!("--timeline={timeline}"),
-        format!("--start={from}"),
-        format!("--end={to}"),
-        "--rmgr=Transaction".to_owned(),
-    ];
-    std::iter::once(program).chain(options).collect()
+/// What `pg_waldump` is asked: the transactions that end in one segment of a directory, or in the one
+/// after it, for a record that lies across their border. It exits with 1 where the WAL it is given ends.
+pub fn argv(program: String, directory: &str, segment: &str, next: Option<&str>) -> Vec<String> {
+    let options = [format!("--path={directory}"), "--rmgr=Transaction".to_owned(), segment.to_owned()];
+    std::iter::once(program).chain(options).chain(next.map(str::to_owned)).collect()
 }
 
 /// The position of each commit record in what it printed, by transaction. Its ids have 32 bits.

@@ -17,14 +17,16 @@ pub fn folder() -> TempDir {
     folder
 }
 
+/// What tells a drill that it belongs to a test run.
+pub const NEXTEST: [&str; 5] =
+    ["NEXTEST_RUN_ID", "NEXTEST_ATTEMPT", "NEXTEST_TEST_NAME", "NEXTEST_BINARY_ID", "NEXTEST_PROFILE"];
+
 /// `phoenix` in a directory of its own, without a terminal.
 pub fn phoenix(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phoenix"));
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // a drill of the program's is none of the test run's
-    for variable in
-        ["NEXTEST_RUN_ID", "NEXTEST_ATTEMPT", "NEXTEST_TEST_NAME", "NEXTEST_BINARY_ID", "NEXTEST_PROFILE"]
-    {
+    for variable in NEXTEST {
         command.env_remove(variable);
     }
     command

@@ -48,6 +48,7 @@ pub struct Row {
     pub row: RowId,
     pub content: String,
     pub life: u32,
+    pub invoked_at: Moment,
     /// What the ledger says; nothing, if the harness died.
     pub told: Option<Outcome>,
     /// Where its commit record really ends, if it committed.
@@ -148,7 +149,8 @@ impl World {
         let content = format!("row {index} by writer {writer} in life {life}");
         let digest = Digest::of(self.run.as_str(), &content);
         self.lines.push((Some(writer), Entry::Invoked { row, label: content.clone(), digest, life, at }));
-        self.rows.push(Row { row, content, life, told: None, record_end: None, present: false });
+        let (told, record_end, invoked_at) = (None, None, at);
+        self.rows.push(Row { row, content, life, invoked_at, told, record_end, present: false });
         Turn::Invoked(index)
     }
 
@@ -231,6 +233,19 @@ impl World {
     /// The rows that were acknowledged.
     pub fn acknowledged(&self) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(|row| row.commit().is_some())
+    }
+
+    /// Where an acknowledged row's commit must lie, by all that the ledger says: before whatever this
+    /// life's writers began after its acknowledgement.
+    pub fn commit_of(&self, row: &Row) -> Option<Commit> {
+        let (commit, at) = (row.commit()?, row.acknowledged_at()?);
+        if commit.lsn_after != Lsn::UNKNOWN {
+            return Some(commit);
+        }
+        let began_later = |other: &&Row| other.life == row.life && other.invoked_at > at;
+        let later = self.rows.iter().filter(began_later).filter_map(Row::commit);
+        let bound = later.map(|later| later.lsn_before).min();
+        Some(Commit { lsn_after: bound.unwrap_or(Lsn::UNKNOWN), ..commit })
     }
 
     /// The acknowledged rows of this life by the position of their commit records.

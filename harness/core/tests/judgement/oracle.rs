@@ -38,7 +38,7 @@ fn wish(promise: &Promise, burned: u32, life: u32, commit: Commit) -> Wish {
 pub fn expect(world: &World, promise: &Promise, burned: u32) -> Expected {
     let mut expected = Expected::default();
     let (mut lost, mut broken) = (Vec::<(&Row, Commit)>::new(), false);
-    let rows: Vec<_> = world.rows.iter().filter_map(|row| Some((row, row.commit()?))).collect();
+    let rows: Vec<_> = world.rows.iter().filter_map(|row| Some((row, world.commit_of(row)?))).collect();
     for &(row, commit) in &rows {
         match (wish(promise, burned, row.life, commit), row.present) {
             (Wish::MustNot, false) => expected.beyond_target += 1,

@@ -2,11 +2,11 @@
 
 use crate::{
     cases, judged, lost,
-    model::{Row, World},
+    model::{Dice, Row, World},
     named,
     oracle::expect,
 };
-use phoenix_core::{Account, Commit, Fault, Lsn, Promise, Verdict};
+use phoenix_core::{Account, Commit, Fault, Lsn, Promise, RowId, Verdict};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -25,12 +25,9 @@ fn with_a_gap(seed: u64, writers: usize) -> (World, Lsn) {
     unreachable!("some life has a pause in its midst")
 }
 
-/// The end of the record of the first acknowledged row after a position, and of the last before it.
-fn neighbours(world: &World, lsn: Lsn) -> (Lsn, Row, Row) {
-    let order = world.in_commit_order();
-    let after = order.iter().find(|row| !row.ends_by(lsn)).unwrap();
-    let before = order.iter().rfind(|row| row.ends_by(lsn)).unwrap();
-    (after.record_end.unwrap(), before.clone(), after.clone())
+/// The first acknowledged row whose commit record ends after a position.
+fn first_after(world: &World, lsn: Lsn) -> Row {
+    world.in_commit_order().into_iter().find(|row| !row.ends_by(lsn)).unwrap()
 }
 
 fn recovered_to(world: &mut World, cut: Lsn, promise: &Promise) -> (Account, Verdict) {
@@ -45,8 +42,11 @@ fn amid(world: &mut World) -> Lsn {
     Lsn(commit.lsn_before.0 + world.dice.roll(80))
 }
 
-fn straddles(row: &Row, lsn: Lsn) -> bool {
-    row.commit().is_some_and(|commit| commit.lsn_before < lsn && lsn < commit.lsn_after)
+/// The acknowledged rows whose commits may lie on either side of a position.
+fn straddling(world: &World, lsn: Lsn) -> BTreeSet<RowId> {
+    let straddles = |commit: Commit| commit.lsn_before < lsn && lsn < commit.lsn_after;
+    let rows = world.rows.iter().filter(|row| world.commit_of(row).is_some_and(straddles));
+    rows.map(|row| row.row).collect()
 }
 
 proptest! {
@@ -79,9 +79,10 @@ proptest! {
     #[test]
     fn one_row_more_is_an_overshoot(seed: u64, writers in 1usize..=8) {
         let (mut world, lsn) = with_a_gap(seed, writers);
-        let (cut, _, first_beyond) = neighbours(&world, lsn);
+        let first = first_after(&world, lsn);
+        let cut = first.record_end.unwrap();
         let (account, verdict) = recovered_to(&mut world, cut, &Promise::RowsUntil { lsn });
-        prop_assert_eq!(named(&account.overshot), BTreeSet::from([first_beyond.row]));
+        prop_assert_eq!(named(&account.overshot), BTreeSet::from([first.row]));
         prop_assert_eq!(verdict, Verdict::invalid(Fault::Overshot));
         prop_assert!(account.lost.is_empty());
     }
@@ -93,14 +94,13 @@ proptest! {
         let lsn = amid(&mut world);
         let promise = Promise::RowsUntil { lsn };
         let (_, exact) = recovered_to(&mut world, lsn, &promise);
-        let mut dice = crate::model::Dice(flips);
-        for row in world.rows.iter_mut().filter(|row| straddles(row, lsn)) {
+        let (free, mut dice) = (straddling(&world, lsn), Dice(flips));
+        for row in world.rows.iter_mut().filter(|row| free.contains(&row.row)) {
             row.present = dice.one_in(2);
         }
         let (account, verdict) = judged(&world.ledger(), &promise);
         prop_assert!(account.holes.is_empty() && account.overshot.is_empty());
-        let free = |commit: Commit| commit.lsn_before < lsn && lsn < commit.lsn_after;
-        prop_assert!(account.lost.iter().all(|row| free(row.commit)));
+        prop_assert!(lost(&account).is_subset(&free));
         // without a single row nothing is proven
         let passes = |verdict: &Verdict, came_back: u64| matches!(verdict, Verdict::Valid) == (came_back > 0);
         prop_assert!(passes(&verdict, account.came_back), "{verdict}");
