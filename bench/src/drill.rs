@@ -2,6 +2,13 @@
 
 use crate::{house::House, rounds::Lap};
 use miette::{Context, IntoDiagnostic, Result, bail};
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        wait::waitpid,
+    },
+    unistd::Pid,
+};
 use phoenix_core::{Report, SpanRecord, Verdict};
 use std::{fs, process::Stdio, time::Instant};
 use tokio::process::Command;
@@ -46,9 +53,13 @@ pub async fn play(house: &House, arguments: &[&str]) -> Result<(Report, f64)> {
     command.args(["--storage", house.storage.word(), "--keep", "never", "--report"]).arg(&evidence);
     // no castle.toml here: defaults are measured
     command.current_dir(house.disk()).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let start = Instant::now();
-    let output = command.output().await.into_diagnostic().wrap_err("phoenix drill does not start")?;
+    let child = command.spawn().into_diagnostic().wrap_err("phoenix drill does not start")?;
+    let mut unfinished = Unfinished(child.id().and_then(|pid| pid.try_into().ok()).map(Pid::from_raw));
+    let output = child.wait_with_output().await.into_diagnostic()?;
     let whole = start.elapsed().as_secs_f64();
+    unfinished.0 = None;
     if !output.status.success() {
         let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         bail!("phoenix drill failed ({}): {printed}", output.status);
@@ -59,5 +70,18 @@ pub async fn play(house: &House, arguments: &[&str]) -> Result<(Report, f64)> {
     match report.verdict {
         Some(Verdict::Valid) => Ok((report, whole)),
         _ => bail!("the drill was not valid: its times mean nothing"),
+    }
+}
+
+/// A drill that is not waited for to its end: it is asked to clear away, and then waited for.
+struct Unfinished(Option<Pid>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            // one that is gone already needs neither
+            let _ = kill(pid, Signal::SIGTERM);
+            let _ = waitpid(pid, None);
+        }
     }
 }

@@ -13,6 +13,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -63,7 +64,7 @@ pub struct Store {
     pub credentials: Credentials,
     /// The CA's certificate, for everybody to read.
     pub ca_file: PathBuf,
-    _server: Child,
+    server: Child,
 }
 
 impl House {
@@ -120,7 +121,10 @@ impl House {
         }
         line.push_str(" --fork --kill-child=SIGKILL --");
         if let Some(user) = &self.tools.victim_user {
-            line.push_str(&format!(" setpriv --reuid {user} --regid {user} --init-groups --"));
+            // the signal that --kill-child arranged is forgotten when the user changes
+            line.push_str(&format!(
+                " setpriv --reuid {user} --regid {user} --init-groups --pdeathsig KILL --"
+            ));
         }
         let mut command = Command::new("setpriv");
         command.args(line.split(' ')).args(["bash", "-c", text]);
@@ -128,6 +132,22 @@ impl House {
         command.env_clear().env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC");
         command.current_dir(self.ground.path()).stdin(Stdio::null()).kill_on_drop(true);
         command
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        // one that is gone already need not be killed
+        let _ = self.store.server.start_kill();
+        let directories = [self.ground.path(), self.disk.path()];
+        // what was killed a moment ago may still be writing
+        for _ in 0..500 {
+            let gone = |path: &Path| fs::remove_dir_all(path).is_ok() || !path.exists();
+            if directories.map(gone) == [true, true] {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
     }
 }
 
@@ -156,7 +176,7 @@ impl Store {
         let ca_file = ground.join("ca.pem");
         fs::copy(value("ca"), &ca_file).into_diagnostic()?;
         fs::set_permissions(&ca_file, fs::Permissions::from_mode(0o644)).into_diagnostic()?;
-        Ok(Self { port, bucket, region: value("region"), credentials, ca_file, _server: server })
+        Ok(Self { port, bucket, region: value("region"), credentials, ca_file, server })
     }
 
     /// Looks into it.

@@ -1,5 +1,6 @@
 //! The detector itself: a segment that is gone from the store must be found, with the exact rows, in
 //! a castle that PostgreSQL and pgBackRest call healthy; and without the fault all is well.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use phoenix_cli::testing::{evidence, ledger_of};
 use phoenix_core::{

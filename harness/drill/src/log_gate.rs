@@ -28,12 +28,14 @@ impl Announced {
 }
 
 /// Lines that a healthy PostgreSQL or pgBackRest writes at these levels, and why.
-fn allowlist() -> [Announced; 2] {
+fn allowlist() -> [Announced; 3] {
+    let early = "an application asks before recovery is done";
     [
-        Announced::new("the database system is starting up", "an application asks before recovery is done"),
+        Announced::new("the database system is starting up", early),
+        Announced::new("the database system is not yet accepting connections", early),
         Announced::new(
-            "the database system is not yet accepting connections",
-            "an application asks before recovery is done",
+            "terminating connection due to unexpected postmaster exit",
+            "the disaster is a SIGKILL",
         ),
     ]
 }

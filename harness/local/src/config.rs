@@ -46,7 +46,7 @@ pub struct ExternalStore {
 }
 
 /// How the local environment is set up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct LocalConfig {
     /// Where the victim and the store live.
     pub storage: Storage,
@@ -67,20 +67,4 @@ pub struct LocalConfig {
     pub store_port: Option<u16>,
     /// A store that is there already, instead of the embedded one.
     pub store: Option<ExternalStore>,
-}
-
-impl Default for LocalConfig {
-    fn default() -> Self {
-        Self {
-            storage: Storage::default(),
-            postgres_bin: None,
-            pgbackrest: None,
-            pace: Pace::default(),
-            segment_size: None,
-            archive_timeout_s: 0,
-            victim_user: None,
-            store_port: None,
-            store: None,
-        }
-    }
 }

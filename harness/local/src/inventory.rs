@@ -97,7 +97,7 @@ mod tests {
         remove_marked(&root, "RUN", &base.join("precious")).unwrap_err();
         assert_eq!(left_files(&root.join("victim")), [root.join("victim")]);
         remove_marked(&root, "RUN", &root.join("victim")).unwrap();
-        assert_eq!(left_files(&root.join("victim")), [PathBuf::new(); 0]);
+        assert!(left_files(&root.join("victim")).is_empty());
         assert!(base.join("precious").exists());
         fs::remove_dir_all(base).unwrap();
     }

@@ -247,16 +247,23 @@ fn kill(pid: u32) {
     }
 }
 
-/// The processes that bear a capsule's mark in their environment, and everything in their namespaces
-/// and below them.
+/// The processes that bear a capsule's mark, and everything in their namespaces and below them.
 pub fn marked(mark: &str) -> BTreeSet<u32> {
-    let wanted = format!("{MARK}={mark}");
-    let bears = |pid: &u32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes())
-    };
-    let leaders: Vec<u32> = pids().filter(bears).filter(|&pid| pid != std::process::id()).collect();
+    let leaders: Vec<u32> = pids().filter(|&pid| pid != std::process::id() && bears(pid, mark)).collect();
     leaders.iter().flat_map(|&pid| members_of(pid)).chain(leaders.iter().copied()).collect()
+}
+
+/// Whether a process bears a mark: in its environment or, where that is another user's and a container
+/// forbids to read it, by a command line that names the victim's directory.
+fn bears(pid: u32, mark: &str) -> bool {
+    let wanted = format!("{MARK}={mark}");
+    match fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environment) => environment.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes()),
+        Err(_) => {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&format!("/{}/victim/", mark.to_ascii_lowercase()))
+        }
+    }
 }
 
 /// The processes that bear a mark, and those that stand in a directory or hold something in it open.

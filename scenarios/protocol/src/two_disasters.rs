@@ -2,7 +2,7 @@
 
 use crate::{DATO_A, DATO_B};
 use phoenix_core::{Promise, RecoveryTarget, Verdict};
-use phoenix_drill::{BackupKind, Drill, Environment, Result, Scenario, SlowStore};
+use phoenix_drill::{BackupKind, Drill, Result, Scenario, SlowStore};
 use std::time::Duration;
 
 /// What it says of itself.
@@ -15,7 +15,7 @@ pub const ABOUT: Scenario = Scenario {
 };
 
 /// Plays it.
-pub async fn play(drill: &mut Drill, place: &(impl Environment + SlowStore + ?Sized)) -> Result<Verdict> {
+pub async fn play(drill: &mut Drill, place: &(impl SlowStore + ?Sized)) -> Result<Verdict> {
     let castle = drill.birth(place).await?;
     drill.workload(&*castle).await?;
     drill.insert(&*castle, DATO_A).await?;

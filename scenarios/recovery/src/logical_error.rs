@@ -3,9 +3,7 @@
 
 use crate::{DATO_A, DATO_B};
 use phoenix_core::{Deeds, Promise, Verdict};
-use phoenix_drill::{
-    BackupKind, CastlePlan, Drill, Environment, Repositories, RestoreInPlace, Result, Scenario,
-};
+use phoenix_drill::{BackupKind, CastlePlan, Drill, Repositories, RestoreInPlace, Result, Scenario};
 
 /// What it says of itself.
 pub const ABOUT: Scenario = Scenario {
@@ -17,10 +15,7 @@ pub const ABOUT: Scenario = Scenario {
 };
 
 /// Plays it.
-pub async fn play(
-    drill: &mut Drill,
-    place: &(impl Environment + RestoreInPlace + ?Sized),
-) -> Result<Verdict> {
+pub async fn play(drill: &mut Drill, place: &(impl RestoreInPlace + ?Sized)) -> Result<Verdict> {
     drill.announce("relation \"memories\" does not exist", "the table was dropped, and that is looked at");
     drill.demand(Deeds { wipes: 0, ..Deeds::PROTOCOL });
     let plan = CastlePlan { repositories: Repositories::StoreAndLocal, ..CastlePlan::default() };

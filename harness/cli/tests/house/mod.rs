@@ -1,4 +1,5 @@
 //! The house as the tests about it see it: what cargo says of it, and its files.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use cargo_metadata::{Metadata, MetadataCommand};
 use std::{fs, path::PathBuf};

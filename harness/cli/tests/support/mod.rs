@@ -1,5 +1,9 @@
 //! Runs the program `phoenix` as a user does, and looks for what it leaves.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test binary uses its own part, and fails by panicking"
+)]
 
 use std::{
     ffi::OsStr,

@@ -27,7 +27,7 @@ mod tests {
             format!("d/archive/castle/15-1/0000000100000000/{name}-{sha}.zst"),
             format!("d/archive/castle/15-1/0000000100000000/{name}.partial-{sha}.zst"),
             format!("d/archive/castle/15-1/0000000100000000/{name}.00000028.backup"),
-            format!("d/archive/castle/15-1/00000002.history"),
+            "d/archive/castle/15-1/00000002.history".to_owned(),
             format!("d/archive/castle/15-1/0000000100000000/000000010000000000000008-{sha}"),
             "d/archive/castle/archive.info".to_owned(),
         ];
