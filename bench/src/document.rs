@@ -16,7 +16,8 @@ const OF_DEFAULTS: f64 = 0.5;
 
 /// All that was measured.
 pub struct Measured {
-    facts: Facts,
+    /// The machine and the versions.
+    pub facts: Facts,
     rounds: u32,
     /// A drill beside bare commands, by storage.
     pub drills: Vec<Drills>,

@@ -20,19 +20,25 @@ impl Facts {
         let memory = line_of("/proc/meminfo", "MemTotal").unwrap_or_default();
         let kilobytes: f64 = memory.trim_end_matches(" kB").parse().unwrap_or_default();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").into_diagnostic()?;
-        let load = fs::read_to_string("/proc/loadavg").into_diagnostic()?;
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         let list = vec![
             ("day", chrono::Utc::now().format("%Y-%m-%d").to_string()),
             ("processor", format!("{model}, {cores} cores")),
             ("memory", format!("{:.0} GiB", kilobytes / 1024.0 / 1024.0)),
             ("kernel", format!("Linux {}", kernel.trim())),
-            ("load before the run", load.split(' ').take(3).collect::<Vec<_>>().join(" ")),
             ("PostgreSQL", tools.postgres.to_string()),
             ("pgBackRest", tools.pgbackrest.to_string()),
             ("phoenix", format!("{}, profile {profile}", env!("CARGO_PKG_VERSION"))),
         ];
-        Ok(Self { list })
+        let mut facts = Self { list };
+        facts.note_load("load before the run");
+        Ok(facts)
+    }
+
+    /// Notes how many processes want to run, over the last 1, 5 and 15 minutes.
+    pub fn note_load(&mut self, when: &'static str) {
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        self.list.push((when, load.split(' ').take(3).collect::<Vec<_>>().join(" ")));
     }
 }
 

@@ -98,6 +98,7 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     if large {
         measured.large = Some(large::measure(&House::build(Storage::Disk).await?).await?);
     }
+    measured.facts.note_load("load after the run");
     let text = document::render(&measured);
     say(&text);
     if arguments.only.is_none() && arguments.storage.is_none() {

@@ -1,6 +1,13 @@
 //! The local environment, and the birth of a castle in it.
 
-use crate::{LocalConfig, castle::LocalCastle, plant::Plant, process, server, shared_memory, tools::Tools};
+use crate::{
+    LocalConfig,
+    castle::LocalCastle,
+    plant::Plant,
+    process::{self, Capsule, SharedMemory},
+    server, shared_memory,
+    tools::Tools,
+};
 use phoenix_core::RecoveryTarget;
 use phoenix_drill::{
     Castle, CastlePlan, Doing, Environment, Error, KeyAfterFire, LogLine, RestoreInPlace, Result, Scene,
@@ -71,7 +78,8 @@ async fn initdb(plant: &Plant) -> Result<()> {
     if plant.config.pace == Pace::Fast {
         argv.push("--no-sync".to_owned());
     }
-    plant.capsule.must(&plant.scene.evidence, "initdb", &argv).await.map(drop)
+    let capsule = Capsule { shared_memory: SharedMemory::Forbidden, ..plant.capsule.clone() };
+    capsule.must(&plant.scene.evidence, "initdb", &argv).await.map(drop)
 }
 
 impl Environment for Local {

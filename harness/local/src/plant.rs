@@ -3,7 +3,7 @@
 use crate::{
     LocalConfig,
     inventory::MARK_FILE,
-    process::{Capsule, Member},
+    process::{Capsule, Member, SharedMemory},
     tools::Tools,
 };
 use phoenix_core::{Secret, SegmentSize, WalSegment};
@@ -69,6 +69,7 @@ impl Plant {
             user: tools.victim_user.clone(),
             directory: root.clone(),
             bin: tools.postgres_bin.clone(),
+            shared_memory: SharedMemory::Allowed,
         };
         let cipher = match plan.encrypted {
             Encrypted::No => None,

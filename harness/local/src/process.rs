@@ -63,7 +63,7 @@ impl CapsuleKind {
             return Self::Guardian;
         }
         for kind in [Self::Namespace, Self::UserNamespace] {
-            let mut argv = kind.prefix();
+            let mut argv = kind.prefix(SharedMemory::Forbidden, Path::new("/dev/shm"));
             argv.push("true".to_owned());
             let mut probe = Command::new(&argv[0]);
             probe.args(&argv[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -83,17 +83,42 @@ impl CapsuleKind {
         }
     }
 
-    fn prefix(self) -> Vec<String> {
-        let bound = "setpriv --pdeathsig KILL -- unshare";
-        let inner = "--pid --ipc --fork --kill-child=SIGKILL --";
-        let line = match self {
-            Self::Namespace => format!("{bound} {inner}"),
-            Self::UserNamespace => format!("{bound} --user --map-current-user {inner}"),
+    fn prefix(self, shared_memory: SharedMemory, directory: &Path) -> Vec<String> {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let bound = words("setpriv --pdeathsig KILL -- unshare");
+        let own = match self {
+            Self::Namespace => Vec::new(),
+            Self::UserNamespace => words("--user --map-current-user --keep-caps"),
             Self::Guardian => return ["sh", "-c", GUARDIAN, "guardian"].map(str::to_owned).into(),
         };
-        line.split(' ').map(str::to_owned).collect()
+        let mut prefix = [bound, own, words("--pid --ipc --fork --kill-child=SIGKILL")].concat();
+        if shared_memory == SharedMemory::Forbidden {
+            prefix.push("--mount".to_owned());
+        }
+        prefix.push("--".to_owned());
+        if shared_memory == SharedMemory::Forbidden {
+            prefix.extend(["sh", "-c", FORBID_SHARED_MEMORY].map(str::to_owned));
+            prefix.push(directory.display().to_string());
+        }
+        if self == Self::UserNamespace {
+            prefix.extend(words("setpriv --inh-caps=-all --ambient-caps=-all --bounding-set=-all --"));
+        }
+        prefix
     }
 }
+
+/// Whether a command may make POSIX shared memory, which no namespace takes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedMemory {
+    /// It may; PostgreSQL's own setting keeps it from doing so.
+    Allowed,
+    /// It may not: `initdb` tries it before any setting can be made, and takes System V's instead.
+    Forbidden,
+}
+
+/// Makes /dev/shm read-only but for the capsule's own directory.
+const FORBID_SHARED_MEMORY: &str =
+    r#"mount --bind "$0" "$0" && mount -o remount,bind,ro /dev/shm && exec "$@""#;
 
 /// Where and as whom commands of one run are started.
 #[derive(Debug, Clone)]
@@ -108,11 +133,13 @@ pub struct Capsule {
     pub directory: PathBuf,
     /// What goes before the rest of PATH.
     pub bin: PathBuf,
+    /// Whether they may make POSIX shared memory.
+    pub shared_memory: SharedMemory,
 }
 
 impl Capsule {
     fn command(&self, argv: &[String]) -> Command {
-        let mut words = self.kind.prefix();
+        let mut words = self.kind.prefix(self.shared_memory, &self.directory);
         if let Some(user) = &self.user {
             let drop =
                 ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--pdeathsig", "KILL", "--"];
