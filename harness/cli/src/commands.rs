@@ -17,6 +17,7 @@ use phoenix_local::{Storage, sweep};
 use phoenix_reports::{Detail, Style, Terminal};
 use phoenix_store::{Credentials, StoreConfig, StoreServer};
 use std::io::stdout;
+use tokio::signal::unix::SignalKind;
 
 /// Does what the command line says, and gives the exit status.
 pub async fn execute(arguments: Arguments) -> Result<u8> {
@@ -178,6 +179,9 @@ async fn serve(asked: StoreArguments) -> Result<u8> {
         let plan = serde_json::from_str(&text).into_diagnostic().wrap_err("the fault plan is wrong")?;
         server.faults().arm_plan(plan).into_diagnostic()?;
     }
+    // listened to before anybody can know that the store is up
+    let listen = |kind| tokio::signal::unix::signal(kind).into_diagnostic();
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     println!("endpoint    {}", server.endpoint());
     println!("bucket      {}", asked.bucket);
     println!("region      {region}");
@@ -188,10 +192,8 @@ async fn serve(asked: StoreArguments) -> Result<u8> {
         None => write_secret(&asked.directory, &credentials.secret_key)?,
     };
     println!("secret key  {secret}");
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).into_diagnostic()?;
     tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.into_diagnostic()?,
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     let fired = server.faults().evidence();

@@ -12,7 +12,7 @@ use phoenix_core::{Event, Verdict};
 use phoenix_drill::{Wait, wait_for};
 use rstest::rstest;
 use std::{path::Path, time::Duration};
-use support::{evidence, folder, phoenix, processes, remains, report, run};
+use support::{assert_gone, evidence, folder, phoenix, processes, remains, report, run};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Child,
@@ -97,7 +97,7 @@ async fn after_sigkill_nothing_lives_and_sweep_removes_the_rest(#[case] span: &s
     gone.await.unwrap();
 
     run(folder.path(), ["sweep"]).await;
-    assert_eq!(remains(&of), [""; 0]);
+    assert_gone(&of).await;
     // the evidence says that it was started and never finished
     let report = report(&evidence(folder.path()));
     assert_eq!((report.verdict, report.finished_at), (None, None));
@@ -110,7 +110,7 @@ async fn the_next_run_sweeps_what_a_dead_one_left() {
     signal(&child, Signal::SIGKILL);
     child.wait().await.unwrap();
     run(folder.path(), ["drill", "--rows", "40", "--report", "again"]).await.assert(0, "VALID");
-    assert_eq!(remains(&of), [""; 0]);
+    assert_gone(&of).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,5 +123,5 @@ async fn what_is_kept_on_purpose_stays_until_it_is_swept_on_purpose() {
     run(folder.path(), ["sweep"]).await;
     assert_eq!(remains(of.as_str()).len(), 2, "a directory and its register");
     run(folder.path(), ["sweep", "--kept"]).await;
-    assert_eq!(remains(of.as_str()), [""; 0]);
+    assert_gone(of.as_str()).await;
 }

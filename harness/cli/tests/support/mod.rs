@@ -5,11 +5,13 @@
     reason = "each test binary uses its own part, and fails by panicking"
 )]
 
+use phoenix_drill::{Wait, wait_for};
 use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -96,6 +98,16 @@ pub fn remains(run: &str) -> Vec<String> {
     let mut remains: Vec<String> = places.into_iter().filter(|place| Path::new(place).exists()).collect();
     remains.extend(processes(run));
     remains
+}
+
+/// Waits until nothing is left of a run: another test's drill may be the one that sweeps it.
+pub async fn assert_gone(run: &str) {
+    let gone =
+        wait_for("the run to be swept", Duration::from_secs(30), Duration::from_millis(10), || async {
+            let remains = remains(run);
+            Ok(if remains.is_empty() { Wait::Ready(()) } else { Wait::NotYet(remains.join(", ")) })
+        });
+    gone.await.unwrap();
 }
 
 /// The processes of a run that live: by their mark, or by where they stand.
