@@ -2,14 +2,21 @@
 
 set positional-arguments
 
+phoenix := env("CARGO_TARGET_DIR", "target") / "debug/phoenix"
+
 # List the recipes
 default:
     @just --list --unsorted
 
+# Build the program with the features that it has in the tests, so that both compile once
+[private]
+build:
+    @cargo build --workspace --bin phoenix --test architecture
+
 # Burn a PostgreSQL and bring it back: just drill --target immediate
 [no-exit-message]
-drill *args:
-    cargo run --bin phoenix -- drill "$@"
+drill *args: build
+    @{{phoenix}} drill "$@"
 
 # Run the tests: just test -p phoenix-store; NEXTEST_PROFILE=ci for the strict profile
 [no-exit-message]
@@ -30,22 +37,22 @@ check:
 
 # Say what a drill needs and whether it is here
 [no-exit-message]
-doctor:
-    cargo run --quiet --bin phoenix -- doctor
+doctor: build
+    @{{phoenix}} doctor
 
 # Remove what killed or kept drills left: just sweep --kept
 [no-exit-message]
-sweep *args:
-    cargo run --quiet --bin phoenix -- sweep "$@"
+sweep *args: build
+    @{{phoenix}} sweep "$@"
 
 # Serve the embedded object store alone: just store --directory /tmp/store
 [no-exit-message]
-store *args:
-    cargo run --quiet --bin phoenix -- store "$@"
+store *args: build
+    @{{phoenix}} store "$@"
 
 # Print the JSON Schema of report.json, or of a line of ledger.jsonl: just schema ledger
-schema *args:
-    cargo run --quiet --bin phoenix -- schema "$@"
+schema *args: build
+    @{{phoenix}} schema "$@"
 
 # Write the tables in docs/ anew
 docs:
@@ -54,8 +61,8 @@ docs:
 # Measure a drill, the store and the ledger, and write docs/benchmarks.md: just bench --large
 [no-exit-message]
 bench *args:
-    cargo build --quiet --bin phoenix
-    cargo run --quiet --bin phoenix-bench -- "$@"
+    @cargo build --workspace --bin phoenix --bin phoenix-bench --test architecture
+    @{{phoenix}}-bench "$@"
 
 # Do what the pipeline does
 ci:

@@ -116,7 +116,7 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
 fn drills(all: &[Drills]) -> String {
     let mut text = "\n## A drill beside bare commands\n\nFrom birth to query, in seconds: `initdb`, start, stanza, table, a row, \
 three WAL switches, full backup, the same again, archive, SIGKILL, removal, restore, recovery, both rows read. \
-[`bare.sh`](../bench/bare.sh) types these steps against the same kind of store (`phoenix store`, started beside), with the \
+[`bare.sh`](../bench/bare.sh) types these steps against the same kind of store (`phoenix store --directory DIR`, started beside), with the \
 drill's settings or with PostgreSQL's and pgBackRest's own; both archive the same segments. `phoenix drill --rows 1 \
 --writers 1` plays them, with its own store inside, its ledger, evidence on disk, account and proof. pgBackRest's backup waits for the clock's \
 next second, which is most of what lies between the least and the greatest; each round begins at another fraction of a second, \
@@ -159,7 +159,7 @@ the same for all three.\n\n"
 
 fn stores(all: &[Throughput]) -> String {
     let mut text = "\n## The embedded store\n\nObjects of 64 MiB over TLS on one connection, in MiB/s, beside a plain copy of a \
-file of the same size on the same storage. Server (`phoenix store`, every PUT synchronised before the answer) and client share \
+file of the same size on the same storage. Server (`phoenix store --directory DIR`, every PUT synchronised before the answer) and client share \
 the machine's cores. The bare client signs with a digest that is computed beforehand; Inspector is the harness's own client.\n\n"
         .to_owned();
     let mut head = vec!["MiB/s"];

@@ -1,5 +1,5 @@
 //! What all measurements share: a directory on the storage that is measured, another on disk for
-//! evidence, the programs, and one embedded store, served beside by `phoenix store`. All of it goes
+//! evidence, the programs, and one embedded store, served beside by `phoenix store --directory DIR`. All of it goes
 //! when the house does.
 
 use clap::ValueEnum;
@@ -20,6 +20,11 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
+
+/// Makes /dev/shm read-only but for a directory of ours: `initdb` tries POSIX shared memory, which would
+/// outlive a SIGKILL, before any setting can be made.
+const FORBID_SHARED_MEMORY: &str =
+    r#"mount --bind "$0" "$0" && mount -o remount,bind,ro /dev/shm && exec "$@""#;
 
 /// Where everything lives while it is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -115,19 +120,19 @@ impl House {
     /// A shell script as the unprivileged user, in namespaces that go when this process does, and with
     /// them everything that it started and the shared memory that it made.
     pub fn script(&self, text: &str) -> Command {
-        let mut line = "--pdeathsig KILL -- unshare --pid --ipc --mount-proc".to_owned();
-        if self.tools.victim_user.is_none() {
-            line.push_str(" --user --map-current-user");
-        }
-        line.push_str(" --fork --kill-child=SIGKILL --");
-        if let Some(user) = &self.tools.victim_user {
-            // the signal that --kill-child arranged is forgotten when the user changes
-            line.push_str(&format!(
-                " setpriv --reuid {user} --regid {user} --init-groups --pdeathsig KILL --"
-            ));
-        }
         let mut command = Command::new("setpriv");
-        command.args(line.split(' ')).args(["bash", "-c", text]);
+        let line = "--pdeathsig KILL -- unshare --pid --ipc --mount-proc --fork --kill-child=SIGKILL";
+        command.args(line.split(' '));
+        if self.tools.victim_user.is_none() {
+            command.args(["--user", "--map-current-user", "--keep-caps"]);
+        }
+        command.args(["--", "sh", "-c"]);
+        command.arg(FORBID_SHARED_MEMORY).arg(self.ground.path()).args(["setpriv", "--pdeathsig", "KILL"]);
+        match &self.tools.victim_user {
+            Some(user) => command.args(["--reuid", user, "--regid", user, "--init-groups"]),
+            None => command.args(["--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all"]),
+        };
+        command.args(["--", "bash", "-c", text]);
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", self.tools.postgres_bin.display());
         command.env_clear().env("PATH", path).env("LC_ALL", "C").env("TZ", "UTC");
         command.current_dir(self.ground.path()).stdin(Stdio::null()).kill_on_drop(true);

@@ -40,19 +40,23 @@ impl Drill {
             Ok(last.number - stop.number)
         });
         self.report.deeds.segments_after_backup = after.await?;
-        self.report.deeds.wal_only_rows = self.rows_in_wal_alone()?;
+        self.report.deeds.wal_only_rows = self.rows_in_wal_alone(Lsn::UNKNOWN)?;
         self.save()
     }
 
-    /// Acknowledged rows in the ledger that lie after the last backup's stop.
-    fn rows_in_wal_alone(&self) -> Result<u64> {
+    /// Acknowledged rows of this life in the ledger that lie after the last backup's stop, and before
+    /// the end of what the store holds.
+    fn rows_in_wal_alone(&self, end: Lsn) -> Result<u64> {
         let Some(backup) = self.report.backups.last() else { return Ok(0) };
         let attempts = ledger::attempts(&self.scene.ledger.read_back()?).doing("reading the ledger")?;
+        let life = self.scene.life();
         let alone = |outcome: &Outcome| match outcome {
-            Outcome::Ok { commit, .. } => Provenance::of(*commit, backup.interval) == Provenance::WalAlone,
+            Outcome::Ok { commit, .. } => {
+                commit.lsn_after <= end && Provenance::of(*commit, backup.interval) == Provenance::WalAlone
+            }
             Outcome::Failed | Outcome::Indeterminate => false,
         };
-        Ok(attempts.values().filter(|attempt| alone(&attempt.outcome)).count() as u64)
+        Ok(attempts.values().filter(|row| row.life == life && alone(&row.outcome)).count() as u64)
     }
 
     /// Waits until the store holds a whole segment written after the last backup, unasked.
@@ -97,8 +101,14 @@ impl Drill {
         let Some(last) = reach else {
             return Err(Error::Demand("the store does not hold the backup's own WAL".into()));
         };
+        let beyond = held.iter().find(|segment| segment.timeline == timeline && segment.number > last.number);
+        if let Some(beyond) = beyond {
+            // not a tail that was never archived: a damaged archive
+            let (last, beyond) = (last.name(size), beyond.name(size));
+            return Err(Error::Demand(format!("the store has a gap in the WAL between {last} and {beyond}")));
+        }
         self.report.deeds.segments_after_backup = last.number.saturating_sub(stop.number);
-        self.report.deeds.wal_only_rows = self.rows_in_wal_alone()?;
+        self.report.deeds.wal_only_rows = self.rows_in_wal_alone(last.end(size))?;
         Ok(last.end(size))
     }
 }
