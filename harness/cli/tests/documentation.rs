@@ -102,8 +102,7 @@ fn recipes(tree: &Tree) -> BTreeSet<String> {
     let head = |line: &str| {
         line.split_once(':').map(|(head, _)| head.split_whitespace().next().unwrap_or("").to_owned())
     };
-    let recipe =
-        |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase()) && !line.starts_with("set ");
+    let recipe = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase()) && !line.contains(":=");
     tree.read("Justfile").lines().filter(recipe).filter_map(head).collect()
 }
 
