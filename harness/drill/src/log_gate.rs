@@ -27,12 +27,14 @@ impl Announced {
     }
 }
 
-/// Lines that a healthy PostgreSQL or pgBackRest writes at these levels, and why.
-fn allowlist() -> [Announced; 3] {
-    let early = "an application asks before recovery is done";
+/// Lines that PostgreSQL writes at these levels in any drill, and why.
+fn allowlist() -> [Announced; 5] {
+    let early = "an application asks before recovery is done, or while it ends in an error of its own";
     [
         Announced::new("the database system is starting up", early),
         Announced::new("the database system is not yet accepting connections", early),
+        Announced::new("the database system is in recovery mode", early),
+        Announced::new("the database system is shutting down", early),
         Announced::new(
             "terminating connection due to unexpected postmaster exit",
             "the disaster is a SIGKILL",

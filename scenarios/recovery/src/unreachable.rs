@@ -19,12 +19,6 @@ pub async fn play(drill: &mut Drill, place: &(impl Environment + ?Sized)) -> Res
         "recovery ended before configured recovery target was reached",
         "the target is out of reach",
     );
-    for state in ["in recovery mode", "shutting down"] {
-        drill.announce(
-            &format!("the database system is {state}"),
-            "an application asks while recovery ends in an error",
-        );
-    }
     let castle = drill.birth(place).await?;
     drill.workload(&*castle).await?;
     drill.insert(&*castle, DATO_A).await?;
