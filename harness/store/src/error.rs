@@ -85,6 +85,9 @@ pub enum StoreError {
     /// The certificates could not be made.
     #[error("make the certificates")]
     Certificate(#[from] rcgen::Error),
+    /// A certificate or key is not what its PEM says.
+    #[error("read a certificate or key")]
+    Pem(#[source] rustls::pki_types::pem::Error),
     /// The certificates were refused by the TLS library.
     #[error("configure tls")]
     Tls(#[from] rustls::Error),

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod auth;
+mod certificates;
 mod config;
 mod connection;
 mod digest;
@@ -18,6 +19,7 @@ mod service;
 mod storage;
 mod tls;
 
+pub use certificates::{Certificates, Validity};
 pub use config::{Credentials, Durability, StoreConfig};
 pub use error::StoreError;
 pub use fault::{
@@ -26,6 +28,6 @@ pub use fault::{
 };
 pub use inspector::{
     Alteration, InspectError, Inspector, ObjectInfo, ObjectVersion, StoreDifference, Target, VersionKind,
-    difference,
+    Versioning, difference,
 };
 pub use server::StoreServer;

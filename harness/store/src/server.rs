@@ -16,14 +16,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::auth::{OnePair, OneRegion};
+use crate::certificates::{Certificates, Validity};
 use crate::config::StoreConfig;
 use crate::connection::{Shared, serve};
 use crate::error::StoreError;
 use crate::fault::Faults;
 use crate::service::StoreService;
 use crate::storage::{Refusal, Storage, StorageError};
-use crate::tls::{Identity, write_ca};
+use crate::tls::{self, write_ca};
 
+/// pgBackRest 2.45 ignores IP addresses in a certificate, so the name comes first.
+const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 /// How long a request under way may take to end once the server stops.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 /// Before connections are accepted again after the system refused one.
@@ -54,8 +57,8 @@ impl StoreServer {
         let opened = config.clone();
         let open = spawn_blocking(move || open(&opened)).await;
         let storage = Arc::new(open.map_err(|error| failed(io::Error::other(error)))??);
-        let identity = Identity::generate()?;
-        write_ca(&ca_file, &identity.ca_pem)?;
+        let certificates = Certificates::generate(&NAMES.map(str::to_owned), Validity::current())?;
+        write_ca(&ca_file, &certificates.ca_pem)?;
 
         let faults = Faults::default();
         let stopping = CancellationToken::new();
@@ -68,7 +71,7 @@ impl StoreServer {
         builder.set_auth(OnePair(config.credentials));
         builder.set_access(OneRegion(config.region));
         let shared = Shared {
-            tls: TlsAcceptor::from(identity.server),
+            tls: TlsAcceptor::from(tls::server(&certificates)?),
             store: builder.build(),
             faults: faults.clone(),
             access_log: config.access_log.as_deref().map(AccessLog::open).transpose()?,

@@ -12,11 +12,16 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::primitives::{ByteStream, DateTime as SdkDateTime};
-use aws_sdk_s3::types::{DeleteMarkerEntry, Object, ObjectVersion as SdkVersion};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, DeleteMarkerEntry, Object, ObjectVersion as SdkVersion, VersioningConfiguration,
+};
 use aws_smithy_http_client::{Builder, tls};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::difference::{ObjectVersion, VersionKind};
 use super::error::{Asked, InspectError};
@@ -58,6 +63,18 @@ pub struct ObjectInfo {
     pub modified: DateTime<Utc>,
 }
 
+/// Whether a bucket keeps the versions of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Versioning {
+    /// Every version is kept.
+    Enabled,
+    /// Those that were kept stay, and new objects replace one another.
+    Suspended,
+    /// It was never asked to.
+    Never,
+}
+
 /// Looks into one bucket.
 #[derive(Clone, Debug)]
 pub struct Inspector {
@@ -69,15 +86,18 @@ impl Inspector {
     /// Prepares to look; nothing is asked of the store yet.
     ///
     /// # Errors
-    /// If the CA's certificate cannot be read.
+    /// If the CA's certificate cannot be read, or has expired.
     pub fn new(target: Target) -> Result<Self, InspectError> {
         let mut trusted = tls::TrustStore::default();
         if let Some(path) = &target.ca_file {
-            let pem = fs::read(path).map_err(|source| InspectError::CaFile {
-                endpoint: target.endpoint.clone(),
-                path: path.clone(),
-                source,
-            })?;
+            let (endpoint, path) = (target.endpoint.clone(), path.clone());
+            let pem = match fs::read(&path) {
+                Ok(pem) => pem,
+                Err(source) => return Err(InspectError::CaFile { endpoint, path, source }),
+            };
+            if let Some(expired) = expired(&pem) {
+                return Err(InspectError::ExpiredCa { endpoint, path, expired });
+            }
             trusted = tls::TrustStore::empty().with_pem_certificate(pem);
         }
         let asked = Asked { target: &target, action: "accept a tls configuration", key: None };
@@ -165,6 +185,18 @@ impl Inspector {
         Ok(body.into_bytes())
     }
 
+    /// The bytes of one version of a key.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn get_version(&self, key: &str, version_id: &str) -> Result<Bytes, InspectError> {
+        let asked = self.asked_for("send a version", key);
+        let request = self.client.get_object().bucket(&self.target.bucket).key(key).version_id(version_id);
+        let answer = request.send().await.map_err(|error| asked.failed(error))?;
+        let body = answer.body.collect().await.map_err(|error| asked.broke_off(error))?;
+        Ok(body.into_bytes())
+    }
+
     /// What is under a key, without its bytes.
     ///
     /// # Errors
@@ -223,6 +255,31 @@ impl Inspector {
         }
     }
 
+    /// Has the bucket keep every version from now on.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn enable_versioning(&self) -> Result<(), InspectError> {
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let request = self.client.put_bucket_versioning().bucket(&self.target.bucket);
+        let answer = request.versioning_configuration(enabled).send().await;
+        answer.map(drop).map_err(|error| self.asked("keep versions").failed(error))
+    }
+
+    /// Whether the bucket keeps versions.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn versioning(&self) -> Result<Versioning, InspectError> {
+        let answer = self.client.get_bucket_versioning().bucket(&self.target.bucket).send().await;
+        let answer = answer.map_err(|error| self.asked("say whether it keeps versions").failed(error))?;
+        Ok(match answer.status {
+            Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+            Some(_) => Versioning::Suspended,
+            None => Versioning::Never,
+        })
+    }
+
     fn asked(&self, action: &'static str) -> Asked<'_> {
         Asked { target: &self.target, action, key: None }
     }
@@ -230,6 +287,17 @@ impl Inspector {
     fn asked_for<'a>(&'a self, action: &'static str, key: &'a str) -> Asked<'a> {
         Asked { target: &self.target, action, key: Some(key) }
     }
+}
+
+/// When the first of these certificates that has expired did. The TLS library never looks at the
+/// dates of what it trusts; OpenSSL does, and an inspection should see what pgBackRest sees.
+fn expired(pem: &[u8]) -> Option<DateTime<Utc>> {
+    let ended = |der: CertificateDer<'_>| {
+        let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+        DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
+    };
+    let ends = CertificateDer::pem_slice_iter(pem).filter_map(|der| ended(der.ok()?));
+    ends.filter(|end| *end < Utc::now()).min()
 }
 
 fn object_info(object: Object) -> ObjectInfo {

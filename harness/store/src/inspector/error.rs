@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::error::metadata::ErrorMetadata;
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use super::client::Target;
@@ -68,6 +69,16 @@ pub enum InspectError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The CA's certificate is no longer valid: no client of OpenSSL's would trust it.
+    #[error("the ca of {endpoint} in {path} expired at {expired}")]
+    ExpiredCa {
+        /// The store.
+        endpoint: String,
+        /// The file.
+        path: PathBuf,
+        /// When.
+        expired: DateTime<Utc>,
     },
     /// Anything else.
     #[error("{endpoint} did not {action}")]
