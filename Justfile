@@ -23,6 +23,11 @@ drill *args: build
 test *args:
     cargo nextest run "$@"
 
+# Run the scenarios in containers: it needs a Docker engine
+[no-exit-message]
+containers *args:
+    cargo nextest run --profile containers "$@"
+
 # Run everything, also what takes long: the soak, 16 MB segments, larger clusters
 [no-exit-message]
 nightly *args:

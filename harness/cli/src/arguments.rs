@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Proves that PostgreSQL comes back: raises one with backups in an object store, burns it, brings it
@@ -28,6 +29,7 @@ Examples:
   phoenix drill --target immediate       INVALID: shows exactly the rows that live in WAL alone
   phoenix drill --scenario second-life   two fires, three timelines
   phoenix drill --size 1GiB --storage disk
+  phoenix drill --environment containers in containers, against MinIO
   phoenix drill --json | jq -c .event")]
     Drill(DrillArguments),
     /// List the scenarios and what each promises
@@ -37,7 +39,13 @@ Examples:
         json: bool,
     },
     /// Say what each environment needs, whether it is there, and how to get it
-    Doctor,
+    #[command(after_help = "\
+Exit status 3 if the environment that is asked for, or that castle.toml names, lacks anything")]
+    Doctor {
+        /// The environment that must be complete
+        #[arg(long, value_enum)]
+        environment: Option<EnvironmentName>,
+    },
     /// Remove what drills left whose process is gone
     Sweep {
         /// Also what was kept on purpose (--keep)
@@ -131,10 +139,24 @@ pub struct DrillArguments {
 }
 
 /// An environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EnvironmentName {
     /// Processes on this machine, embedded object store
+    #[default]
     Local,
+    /// Containers of a Docker engine, MinIO
+    Containers,
+}
+
+impl EnvironmentName {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Containers => "containers",
+        }
+    }
 }
 
 /// Where the victim and the store live.

@@ -1,9 +1,12 @@
 //! `castle.toml`: what a drill is asked to do when the command line does not say.
 
+use crate::{arguments::EnvironmentName, run::Place};
 use miette::{Diagnostic, NamedSource, SourceSpan};
+use phoenix_containers::{ContainersConfig, Images};
 use phoenix_core::{Secret, SegmentSize};
 use phoenix_drill::{Keep, Settings, Target};
-use phoenix_local::{ExternalStore, LocalConfig, Storage};
+use phoenix_local::{LocalConfig, Storage};
+use phoenix_repository::ExternalStore;
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},
@@ -16,12 +19,14 @@ use std::{
 struct CastleFile {
     drill: DrillSection,
     local: LocalSection,
+    containers: ContainersSection,
     budget: BudgetSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 struct DrillSection {
+    environment: Option<EnvironmentName>,
     scenario: Option<String>,
     rows: Option<std::num::NonZeroU64>,
     writers: Option<std::num::NonZeroU32>,
@@ -43,6 +48,21 @@ struct LocalSection {
     archive_timeout: Option<Period>,
     victim_user: Option<String>,
     store_port: Option<u16>,
+    store: Option<StoreSection>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct ContainersSection {
+    store_image: Option<String>,
+    base_image: Option<String>,
+    postgresql: Option<String>,
+    pgbackrest: Option<String>,
+    victim_image: Option<String>,
+    rebirth_image: Option<String>,
+    victim_user: Option<String>,
+    wal_segment_size: Option<Bytes>,
+    archive_timeout: Option<Period>,
     store: Option<StoreSection>,
 }
 
@@ -122,12 +142,26 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 /// What the file asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Castle {
+    /// Where it is to be played.
+    pub environment: EnvironmentName,
     /// The scenario, if it names one.
     pub scenario: Option<String>,
     /// What a drill is asked to do.
     pub settings: Settings,
     /// How the local environment is set up.
     pub local: LocalConfig,
+    /// How the containers environment is set up.
+    pub containers: ContainersConfig,
+}
+
+impl Castle {
+    /// The environment that is asked for, as it is set up.
+    pub fn place(&self) -> Place {
+        match self.environment {
+            EnvironmentName::Local => Place::Local(Box::new(self.local.clone())),
+            EnvironmentName::Containers => Place::Containers(Box::new(self.containers.clone())),
+        }
+    }
 }
 
 /// What is wrong with a `castle.toml`.
@@ -167,7 +201,7 @@ pub fn read(given: Option<&Path>) -> Result<Castle, CastleFileError> {
     let path = match given {
         Some(path) => path,
         None if default.exists() => default,
-        None => return Ok(Castle::default()),
+        None => return parse("castle.toml", "", |name| std::env::var(name).ok()),
     };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
@@ -186,10 +220,19 @@ pub fn parse(
         text: NamedSource::new(name, text.to_owned()),
         place: place.into(),
     };
+    let segment_size = |section: &str, size: Option<Bytes>| {
+        let read = size.map(|Bytes(bytes)| SegmentSize::new(bytes)).transpose();
+        read.map_err(|error| {
+            let section = text.find(section).unwrap_or(0);
+            let start = section + text[section..].find("wal-segment-size").unwrap_or(0);
+            wrong(error.to_string(), start..text[start..].find('\n').map_or(text.len(), |end| start + end))
+        })
+    };
     let file: CastleFile = toml::from_str(text)
         .map_err(|error| wrong(error.message().to_owned(), error.span().unwrap_or(0..text.len())))?;
-    let CastleFile { drill, local, budget } = file;
-    let mut castle = Castle { scenario: drill.scenario, ..Castle::default() };
+    let CastleFile { drill, local, containers, budget } = file;
+    let environment = drill.environment.unwrap_or_default();
+    let mut castle = Castle { environment, scenario: drill.scenario, ..Castle::default() };
     let settings = &mut castle.settings;
     set(&mut settings.rows, drill.rows.map(Into::into));
     set(&mut settings.writers, drill.writers.map(Into::into));
@@ -218,30 +261,47 @@ pub fn parse(
             StorageWord::Disk => Storage::Disk,
         }),
     );
-    if let Some(Bytes(bytes)) = local.wal_segment_size {
-        let size = SegmentSize::new(bytes).map_err(|error| {
-            let start = text.find("wal-segment-size").unwrap_or(0);
-            wrong(error.to_string(), start..text[start..].find('\n').map_or(text.len(), |end| start + end))
-        })?;
-        config.segment_size = Some(size);
-    }
+    config.segment_size = segment_size("[local]", local.wal_segment_size)?;
     set(&mut config.archive_timeout_s, local.archive_timeout.and_then(|p| p.0.as_secs().try_into().ok()));
     (config.postgres_bin, config.pgbackrest) = (local.postgres_bin, local.pgbackrest);
     (config.victim_user, config.store_port) = (local.victim_user, local.store_port);
-    if let Some(store) = local.store {
-        let take = |name: &str| variable(name).ok_or_else(|| CastleFileError::NoCredentials(name.to_owned()));
-        config.store = Some(ExternalStore {
-            access_key: take(&store.access_key_variable)?,
-            secret_key: Secret::new(take(&store.secret_key_variable)?),
-            host: store.host,
-            port: store.port,
-            bucket: store.bucket,
-            prefix: store.prefix,
-            region: store.region,
-            ca_file: store.ca_file,
-        });
-    }
+    config.store = local.store.map(|store| external(store, &variable)).transpose()?;
+    let config = &mut castle.containers;
+    set(&mut config.victim_user, containers.victim_user);
+    set(
+        &mut config.archive_timeout_s,
+        containers.archive_timeout.and_then(|p| p.0.as_secs().try_into().ok()),
+    );
+    config.segment_size = segment_size("[containers]", containers.wal_segment_size)?;
+    config.store = containers.store.map(|store| external(store, &variable)).transpose()?;
+    let mut images = Images {
+        postgresql: containers.postgresql,
+        pgbackrest: containers.pgbackrest,
+        victim: containers.victim_image,
+        rebirth: containers.rebirth_image,
+        ..Images::default()
+    };
+    set(&mut images.store, containers.store_image);
+    set(&mut images.base, containers.base_image);
+    config.images = images.overridden(&variable);
     Ok(castle)
+}
+
+fn external(
+    store: StoreSection,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<ExternalStore, CastleFileError> {
+    let take = |name: &str| variable(name).ok_or_else(|| CastleFileError::NoCredentials(name.to_owned()));
+    Ok(ExternalStore {
+        access_key: take(&store.access_key_variable)?,
+        secret_key: Secret::new(take(&store.secret_key_variable)?),
+        host: store.host,
+        port: store.port,
+        bucket: store.bucket,
+        prefix: store.prefix,
+        region: store.region,
+        ca_file: store.ca_file,
+    })
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {
@@ -255,7 +315,8 @@ mod tests {
     use super::*;
 
     fn parse_text(text: &str) -> Result<Castle, CastleFileError> {
-        parse("castle.toml", text, |name| Some(format!("value of {name}")))
+        let variable = |name: &str| (!name.starts_with("PHOENIX_")).then(|| format!("value of {name}"));
+        parse("castle.toml", text, variable)
     }
 
     /// The line and the message that an error points to.
@@ -282,6 +343,8 @@ mod tests {
             (default.target, default.keep, default.budget)
         );
         assert_eq!(castle.local.segment_size, LocalConfig::default().segment_size);
+        assert_eq!(castle.containers.images, Images::default());
+        assert_eq!(castle.containers.victim_user, ContainersConfig::default().victim_user);
         // what the example shows in comments is valid too
         let lines = example.lines().map(|line| match line.strip_prefix("#:") {
             Some(setting) => setting.trim(),
@@ -290,6 +353,8 @@ mod tests {
         let all: Vec<_> = lines.collect();
         let castle = parse_text(&all.join("\n")).unwrap();
         assert_eq!(castle.local.store.unwrap().access_key, "value of CASTLE_ACCESS_KEY");
+        assert_eq!(castle.containers.store.unwrap().host, "minio.example");
+        assert_eq!(castle.containers.images.postgresql.as_deref(), Some("17"));
     }
 
     #[test]

@@ -7,13 +7,14 @@ use crate::{
     },
     castle_file::{self, Castle},
     catalogue, doctor,
-    run::{Production, ToJson, ToTerminal, latest, produce},
+    run::{Production, ToJson, ToTerminal, latest, produce, sweep},
 };
 use clap::CommandFactory;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use phoenix_core::Secret;
-use phoenix_drill::{Error, Keep, Reporter, Target};
-use phoenix_local::{Storage, sweep};
+use phoenix_drill::sweep::{Reach, Swept};
+use phoenix_drill::{Error, Keep, Reporter, Scenario, Target};
+use phoenix_local::Storage;
 use phoenix_reports::{Detail, Style, Terminal};
 use phoenix_store::{Credentials, StoreConfig, StoreServer};
 use std::io::stdout;
@@ -25,10 +26,8 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
     match arguments.command {
         Command::Drill(drill) => self::drill(castle, drill).await,
         Command::Scenarios { json } => scenarios(json),
-        Command::Doctor => self::doctor(&castle).await,
-        Command::Sweep { kept } => {
-            self::sweep(if kept { sweep::Reach::KeptToo } else { sweep::Reach::Orphans }).await
-        }
+        Command::Doctor { environment } => self::doctor(&castle, environment).await,
+        Command::Sweep { kept } => clear(if kept { Reach::KeptToo } else { Reach::Orphans }).await,
         Command::Store(store) => serve(store).await,
         Command::Report { directory } => report(&directory),
         Command::Schema { document } => schema(document),
@@ -51,9 +50,10 @@ async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
         let detail = if asked.verbose { Detail::Nested } else { Detail::Phases };
         Box::new(ToTerminal(Terminal::new(stdout(), Style::of_stdout()).detail(detail).live()))
     };
-    let Castle { scenario, settings, local } = castle;
+    let place = castle.place();
+    let Castle { scenario, settings, .. } = castle;
     let scenario = scenario.unwrap_or_else(|| "protocol".to_owned());
-    match produce(Production { scenario, local, settings, reporters: vec![reporter] }).await {
+    match produce(Production { scenario, place, settings, reporters: vec![reporter] }).await {
         Ok(played) => {
             if let Some(error) = &played.error {
                 explain(error);
@@ -80,8 +80,7 @@ async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
 /// The command line wins over the file.
 fn apply(castle: &mut Castle, asked: &DrillArguments) {
     let (settings, local) = (&mut castle.settings, &mut castle.local);
-    // one environment so far; clap refuses any other
-    let EnvironmentName::Local = asked.environment.unwrap_or(EnvironmentName::Local);
+    castle.environment = asked.environment.unwrap_or(castle.environment);
     castle.scenario = asked.scenario.clone().or(castle.scenario.take());
     let target = if asked.sealed { Some(Target::Sealed) } else { asked.target.clone() };
     settings.target = target.unwrap_or_else(|| settings.target.clone());
@@ -114,52 +113,59 @@ fn explain(error: &Error) {
 }
 
 fn scenarios(json: bool) -> Result<u8> {
-    let local = catalogue::local::ALL;
+    let environments = |name: &str| -> Vec<&str> {
+        let has = |all: &[Scenario]| all.iter().any(|scenario| scenario.name == name);
+        catalogue::PLACES.iter().filter(|(_, all)| has(all)).map(|(environment, _)| *environment).collect()
+    };
+    // whatever can be played elsewhere can be played on this machine too
+    let all = catalogue::local::ALL;
     if json {
-        let list: Vec<_> = local
+        let list: Vec<_> = all
             .iter()
             .map(|scenario| {
                 let (name, family, promise) = (scenario.name, scenario.family, scenario.promise);
                 let expected = scenario.expected.word();
                 serde_json::json!({ "name": name, "family": family, "promise": promise, "expected": expected,
-                    "finding": scenario.finding, "environments": ["local"] })
+                    "finding": scenario.finding, "environments": environments(name) })
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&list).into_diagnostic()?);
         return Ok(0);
     }
-    for scenario in local {
+    for scenario in all {
         println!("{:<20}{:<20}{}", scenario.name, scenario.expected.word(), scenario.promise);
     }
     Ok(0)
 }
 
-async fn doctor(castle: &Castle) -> Result<u8> {
-    let needs = doctor::examine(&castle.local).await;
+async fn doctor(castle: &Castle, environment: Option<EnvironmentName>) -> Result<u8> {
+    let needs = doctor::examine(castle).await;
     for need in &needs {
         match &need.state {
-            Ok(found) => println!("{:<8} ok       {}: {found}", need.environment, need.what),
+            Ok(found) => println!("{:<10} ok       {}: {found}", need.environment, need.what),
             Err(advice) => {
-                println!("{:<8} MISSING  {}\n         help: {advice}", need.environment, need.what)
+                println!("{:<10} MISSING  {}\n           help: {advice}", need.environment, need.what)
             }
         }
     }
-    Ok(if needs.iter().all(|need| need.state.is_ok()) { 0 } else { 3 })
+    let asked = environment.unwrap_or(castle.environment).word();
+    let lacks = |need: &doctor::Need| need.environment == asked && need.state.is_err();
+    Ok(if needs.iter().any(lacks) { 3 } else { 0 })
 }
 
-async fn sweep(reach: sweep::Reach) -> Result<u8> {
-    let swept = sweep::sweep(reach).await.map_err(|error| miette!("{}", error.chain()))?;
+async fn clear(reach: Reach) -> Result<u8> {
+    let swept = sweep(reach).await.map_err(|error| miette!("{}", error.chain()))?;
     for (run, became) in &swept {
         match became {
-            sweep::Swept::Removed => println!("{run}  removed"),
-            sweep::Swept::Kept(why) => println!("{run}  kept ({why}); remove it with: phoenix sweep --kept"),
-            sweep::Swept::Stuck(why) => println!("{run}  STUCK: {why}"),
+            Swept::Removed => println!("{run}  removed"),
+            Swept::Kept(why) => println!("{run}  kept ({why}); remove it with: phoenix sweep --kept"),
+            Swept::Stuck(why) => println!("{run}  STUCK: {why}"),
         }
     }
     if swept.is_empty() {
         println!("nothing to sweep");
     }
-    Ok(if swept.iter().any(|(_, became)| matches!(became, sweep::Swept::Stuck(_))) { 3 } else { 0 })
+    Ok(if swept.iter().any(|(_, became)| matches!(became, Swept::Stuck(_))) { 3 } else { 0 })
 }
 
 async fn serve(asked: StoreArguments) -> Result<u8> {

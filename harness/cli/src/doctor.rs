@@ -1,6 +1,9 @@
 //! `phoenix doctor`: what each environment needs, whether it is there, how to get it.
 
-use phoenix_local::{LocalConfig, tools::Tools};
+use crate::castle_file::Castle;
+use phoenix_containers::Engine;
+use phoenix_drill::Error;
+use phoenix_local::tools::Tools;
 
 /// One thing that is needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,24 +17,52 @@ pub struct Need {
 }
 
 /// Looks at everything.
-pub async fn examine(config: &LocalConfig) -> Vec<Need> {
-    let need = |what: &str, state| Need { environment: "local", what: what.to_owned(), state };
-    match Tools::find(config).await {
-        Ok(tools) => {
-            let user = tools.victim_user.unwrap_or_else(|| "this user".to_owned());
-            vec![
-                need("PostgreSQL", Ok(format!("{} in {}", tools.postgres, tools.postgres_bin.display()))),
-                need(
-                    "pgBackRest",
-                    Ok(format!("{} as {}", tools.pgbackrest, tools.pgbackrest_program.display())),
-                ),
-                need("an unprivileged user", Ok(user)),
-                need("processes that die with the harness", Ok(tools.capsule.word().to_owned())),
-            ]
-        }
-        Err(error) => {
-            let advice = error.advice().unwrap_or("see the message").to_owned();
-            vec![need(&error.to_string(), Err(advice))]
-        }
+pub async fn examine(castle: &Castle) -> Vec<Need> {
+    let mut needs = local(castle).await;
+    needs.extend(containers(castle).await);
+    needs
+}
+
+fn missing(environment: &'static str, error: &Error) -> Need {
+    let advice = error.advice().unwrap_or("see the message").to_owned();
+    Need { environment, what: error.to_string(), state: Err(advice) }
+}
+
+async fn local(castle: &Castle) -> Vec<Need> {
+    let need =
+        |what: &str, found: String| Need { environment: "local", what: what.to_owned(), state: Ok(found) };
+    match Tools::find(&castle.local).await {
+        Ok(tools) => vec![
+            need("PostgreSQL", format!("{} in {}", tools.postgres, tools.postgres_bin.display())),
+            need("pgBackRest", format!("{} as {}", tools.pgbackrest, tools.pgbackrest_program.display())),
+            need("an unprivileged user", tools.victim_user.unwrap_or_else(|| "this user".to_owned())),
+            need("processes that die with the harness", tools.capsule.word().to_owned()),
+        ],
+        Err(error) => vec![missing("local", &error)],
     }
+}
+
+async fn containers(castle: &Castle) -> Vec<Need> {
+    let engine = match Engine::connect().await {
+        Ok(engine) => engine,
+        Err(error) => return vec![missing("containers", &error)],
+    };
+    let need = |what: &str, found: String| Need {
+        environment: "containers",
+        what: what.to_owned(),
+        state: Ok(found),
+    };
+    let mut needs =
+        vec![need("a Docker engine", format!("version {} at {}", engine.version, engine.endpoint))];
+    let images = &castle.containers.images;
+    let victim = images.victim.as_ref().unwrap_or(&images.base);
+    for (what, image) in [("the store's image", &images.store), ("the victim's image", victim)] {
+        let state = match engine.holds(image).await {
+            Ok(true) => format!("{image}, here"),
+            Ok(false) => format!("{image}, not here yet: a drill pulls it"),
+            Err(error) => format!("{image}: {}", error.chain()),
+        };
+        needs.push(need(what, state));
+    }
+    needs
 }

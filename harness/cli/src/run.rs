@@ -1,18 +1,31 @@
 //! One drill from request to reports: what the program and the tests both do.
 
 use crate::catalogue;
-use phoenix_core::Event;
-use phoenix_drill::{Doing, Reporter, Result, Settings, stage};
-use phoenix_local::{Local, LocalConfig, sweep};
+use phoenix_containers::{Containers, ContainersConfig};
+use phoenix_core::{Event, RunId};
+use phoenix_drill::{
+    Doing, Reporter, Result, Settings, stage,
+    sweep::{self, Reach, Swept},
+};
+use phoenix_local::{Local, LocalConfig};
 use phoenix_reports::{Joint, Terminal, junit};
 use std::{io::Write, path::Path};
+
+/// An environment, and how it is set up.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// On this machine.
+    Local(Box<LocalConfig>),
+    /// In containers.
+    Containers(Box<ContainersConfig>),
+}
 
 /// A drill that is asked for.
 pub struct Production {
     /// The scenario's name.
     pub scenario: String,
-    /// How the local environment is set up.
-    pub local: LocalConfig,
+    /// Where it is played.
+    pub place: Place,
     /// What the drill is asked to do.
     pub settings: Settings,
     /// Who is told what happens.
@@ -22,10 +35,38 @@ pub struct Production {
 /// Clears what dead runs left, plays the scenario, and writes the reports. An error means that it
 /// could not even begin.
 pub async fn produce(production: Production) -> Result<stage::Played> {
-    let Production { scenario, local, settings, reporters } = production;
-    catalogue::about(&scenario, catalogue::local::ALL)?;
-    let place = Local::new(local).await?;
-    sweep::sweep(sweep::Reach::Orphans).await?;
+    let Production { scenario, place, settings, reporters } = production;
+    match place {
+        Place::Local(config) => {
+            catalogue::about(&scenario, catalogue::local::ALL)?;
+            let place = Local::new(*config).await?;
+            staged(settings, async |run, settings| {
+                catalogue::local::play(&scenario, run, &place, settings, reporters).await
+            })
+            .await
+        }
+        Place::Containers(config) => {
+            catalogue::about(&scenario, catalogue::containers::ALL)?;
+            let place = Containers::new(*config).await?;
+            staged(settings, async |run, settings| {
+                catalogue::containers::play(&scenario, run, &place, settings, reporters).await
+            })
+            .await
+        }
+    }
+}
+
+/// Removes what dead runs left, in every environment.
+pub async fn sweep(reach: Reach) -> Result<Vec<(String, Swept)>> {
+    sweep::sweep(reach, &[&phoenix_local::Remover, &phoenix_containers::Remover]).await
+}
+
+/// What stands around a play, wherever it is played.
+async fn staged(
+    settings: Settings,
+    play: impl AsyncFnOnce(RunId, Settings) -> Result<stage::Played>,
+) -> Result<stage::Played> {
+    sweep(Reach::Orphans).await?;
     let run = stage::new_run();
     let joint = Joint::under_nextest(&settings.evidence, |name| std::env::var(name).ok());
     let directory = settings.evidence.join(run.as_str());
@@ -33,7 +74,7 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
         let (run, directory) = (run.clone(), directory.clone());
         blocking("enlisting the drill", move || joint.enlist(&run, &directory)).await?;
     }
-    let played = catalogue::local::play(&scenario, run, &place, settings, reporters).await;
+    let played = play(run, settings).await;
     if let Ok(played) = &played {
         let (report, path) = (played.report.clone(), played.directory.join("junit.xml"));
         blocking("writing junit.xml", move || junit::write(&report, &path)).await?;

@@ -1,9 +1,9 @@
 //! How the scenarios' tests play a scenario: one case more for each environment.
 
-use crate::run::{Production, produce};
+use crate::run::{self, Production, produce};
+use phoenix_containers::ContainersConfig;
 use phoenix_core::{Entry, Report};
 use phoenix_drill::{Result, Settings, ledger, stage::Played};
-use phoenix_local::LocalConfig;
 use std::path::PathBuf;
 
 /// Where a scenario is played.
@@ -11,19 +11,31 @@ use std::path::PathBuf;
 pub enum Place {
     /// On this machine.
     Local,
+    /// In containers.
+    Containers,
 }
 
 /// Plays a scenario as the tests do it: evidence in the workspace's `target/phoenix`.
-pub async fn play(
-    place: Place,
-    scenario: &str,
-    change: impl FnOnce(&mut Settings, &mut LocalConfig),
-) -> Result<Played> {
-    let Place::Local = place;
-    let (mut settings, mut local) =
-        (Settings { evidence: evidence(), ..Settings::default() }, LocalConfig::default());
-    change(&mut settings, &mut local);
-    produce(Production { scenario: scenario.to_owned(), local, settings, reporters: Vec::new() }).await
+pub async fn play(place: Place, scenario: &str, change: impl FnOnce(&mut Settings)) -> Result<Played> {
+    let mut settings = Settings { evidence: evidence(), ..Settings::default() };
+    change(&mut settings);
+    let place = match place {
+        Place::Local => run::Place::Local(Box::default()),
+        Place::Containers => run::Place::Containers(Box::new(containers())),
+    };
+    play_in(place, scenario, settings).await
+}
+
+/// Plays a scenario in an environment that is set up in its own way.
+pub async fn play_in(place: run::Place, scenario: &str, settings: Settings) -> Result<Played> {
+    produce(Production { scenario: scenario.to_owned(), place, settings, reporters: Vec::new() }).await
+}
+
+/// The containers environment as the environment variables of its images say.
+pub fn containers() -> ContainersConfig {
+    let default = ContainersConfig::default();
+    let images = default.images.clone().overridden(|name| std::env::var(name).ok());
+    ContainersConfig { images, ..default }
 }
 
 /// `target/phoenix` of the workspace, wherever cargo puts `target`.

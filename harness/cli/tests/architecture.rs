@@ -17,6 +17,8 @@ enum Role {
     Postgres,
     /// The object store.
     Store,
+    /// pgBackRest's repository in an object store, as every environment uses it.
+    Repository,
     /// A place where castles are born.
     Environment,
     /// A family of scenarios.
@@ -37,6 +39,7 @@ impl Role {
             "harness/drill" => Some(Self::Stage),
             "harness/postgres" => Some(Self::Postgres),
             "harness/store" => Some(Self::Store),
+            "harness/repository" => Some(Self::Repository),
             "harness/local" | "harness/containers" | "harness/cluster" => Some(Self::Environment),
             "harness/cli" => Some(Self::Program),
             "reports" => Some(Self::Reports),
@@ -93,12 +96,14 @@ fn may_know(role: Role) -> &'static [Role] {
         Role::Core => &[],
         Role::Stage | Role::Store | Role::Reports => &[Role::Core],
         Role::Postgres | Role::Scenario => &[Role::Core, Role::Stage],
-        Role::Environment => &[Role::Core, Role::Stage, Role::Postgres, Role::Store],
+        Role::Repository => &[Role::Core, Role::Stage, Role::Postgres, Role::Store],
+        Role::Environment => &[Role::Core, Role::Stage, Role::Postgres, Role::Store, Role::Repository],
         Role::Program | Role::Bench => &[
             Role::Core,
             Role::Stage,
             Role::Postgres,
             Role::Store,
+            Role::Repository,
             Role::Environment,
             Role::Scenario,
             Role::Reports,

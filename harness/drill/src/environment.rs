@@ -281,6 +281,41 @@ pub trait SlowStore: Environment {
     fn heal_store(&self) -> Work<'_, Vec<String>>;
 }
 
+/// What can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Casualty {
+    /// The server's postmaster.
+    Postgres,
+    /// Every pgBackRest that runs.
+    PgBackRest,
+    /// The machine that they run on: a container, a pod.
+    Machine,
+}
+
+/// Capability: parts of a living castle can be killed, and it can be started again on what they left.
+pub trait Kill: Environment {
+    /// Sends SIGKILL and gives evidence; an error if there was nothing to kill.
+    fn kill(&self, casualty: Casualty) -> Work<'_, String>;
+    /// Starts a castle again whose server is dead, on its own data.
+    fn revive<'a>(&'a self, castle: Box<dyn Castle>, span: &'a Span) -> Work<'a, Box<dyn Castle>>;
+}
+
+/// Capability: a living castle can be frozen.
+pub trait Pause: Environment {
+    /// Freezes every process of the victim and gives evidence.
+    fn pause(&self) -> Work<'_, String>;
+    /// Lets them go on and gives evidence.
+    fn resume(&self) -> Work<'_, String>;
+}
+
+/// Capability: the victim can be cut off from the store, while applications still reach it.
+pub trait Partition: Environment {
+    /// Cuts the victim off from the store and gives evidence.
+    fn partition(&self) -> Work<'_, String>;
+    /// Heals the partition and gives evidence.
+    fn heal_partition(&self) -> Work<'_, String>;
+}
+
 /// The finding that a rebirth ended with, boxed as an error.
 pub fn not_reborn(finding: Finding) -> crate::Error {
     crate::Error::NotReborn(Box::new(finding))

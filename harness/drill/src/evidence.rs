@@ -1,7 +1,7 @@
 //! The evidence on disk, written as it happens: `report.json`, `ledger.jsonl`, `events.jsonl`,
 //! `runbook.md` with every command, and `logs/`.
 
-use crate::{Doing, Error, Result, span::Reporter};
+use crate::{Doing, Error, LogLine, Result, span::Reporter};
 use phoenix_core::{Event, Report, RunId};
 use std::{
     fs::{self, File, OpenOptions},
@@ -72,6 +72,24 @@ impl Evidence {
             fs::write(self.log(&log), output).doing(format!("writing logs/{log}"))?;
         }
         runbook.0.write_all(entry.as_bytes()).doing("writing runbook.md")
+    }
+
+    /// Every line of every log, but for logs of requests (`.jsonl`).
+    pub fn log_lines(&self) -> Result<Vec<LogLine>> {
+        let logs = self.log("");
+        let doing = || format!("reading {}", logs.display());
+        let mut lines = Vec::new();
+        for entry in fs::read_dir(&logs).doing(doing())? {
+            let entry = entry.doing(doing())?;
+            let source = entry.file_name().to_string_lossy().into_owned();
+            if source.ends_with(".jsonl") {
+                continue;
+            }
+            let text = fs::read(entry.path()).doing(doing())?;
+            let text = String::from_utf8_lossy(&text);
+            lines.extend(text.lines().map(|line| LogLine { source: source.clone(), text: line.to_owned() }));
+        }
+        Ok(lines)
     }
 
     /// Enters a remark or a file's text into the runbook.

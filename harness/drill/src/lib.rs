@@ -15,13 +15,14 @@ pub mod scene;
 pub mod settings;
 pub mod span;
 pub mod stage;
+pub mod sweep;
 pub mod wait;
 
 pub use drill::{Drill, Writers};
 pub use environment::{
-    Ashes, BackupKind, Castle, CastlePlan, Database, Encrypted, Environment, Identity, Inserted,
-    KeyAfterFire, NewRow, RebirthPlan, Rebirthing, Repositories, RestoreInPlace, SlowStore, Work, Workload,
-    WorkloadDone,
+    Ashes, BackupKind, Castle, CastlePlan, Casualty, Database, Encrypted, Environment, Identity, Inserted,
+    KeyAfterFire, Kill, NewRow, Partition, Pause, RebirthPlan, Rebirthing, Repositories, RestoreInPlace,
+    SlowStore, Work, Workload, WorkloadDone,
 };
 pub use error::{Doing, Error, Result};
 pub use evidence::{Command, Evidence};

@@ -27,6 +27,33 @@ pub enum Resource {
         /// The mark.
         mark: String,
     },
+    /// The container engine that holds every container, network, volume and image below.
+    Engine {
+        /// The id that it gives itself.
+        id: String,
+        /// Where it was reached.
+        endpoint: String,
+    },
+    /// A container with the label `phoenix.run=<run>`.
+    Container {
+        /// Its name.
+        name: String,
+    },
+    /// A network with the label `phoenix.run=<run>`.
+    Network {
+        /// Its name.
+        name: String,
+    },
+    /// A volume with the label `phoenix.run=<run>`.
+    Volume {
+        /// Its name.
+        name: String,
+    },
+    /// An image under construction, with the label `phoenix.run=<run>`.
+    Image {
+        /// Its name and tag.
+        reference: String,
+    },
     /// Everything above is to be kept: sweep leaves it unless told otherwise.
     Kept {
         /// Why.

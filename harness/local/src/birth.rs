@@ -17,6 +17,7 @@ use phoenix_postgres::{
     diagnosis::{self, Symptoms},
     settings::Pace,
 };
+use phoenix_repository::must;
 use phoenix_store::{AnswerFault, Fault, KeyMatch, Operation};
 use std::{
     collections::BTreeMap,
@@ -59,8 +60,7 @@ impl Local {
         plant.configure()?;
         let sql = span.run("start", async |span| Ok(server::start(&plant, span).await?)).await?;
         let create = plant.pgbackrest().stanza_create();
-        span.run("stanza", async |_| plant.capsule.must(&scene.evidence, "stanza-create", &create).await)
-            .await?;
+        span.run("stanza", async |_| must(&*plant, "stanza-create", &create).await).await?;
         span.detail("store, initdb, start, stanza");
         Ok(Box::new(LocalCastle::new(plant, sql)))
     }
@@ -79,7 +79,7 @@ async fn initdb(plant: &Plant) -> Result<()> {
         argv.push("--no-sync".to_owned());
     }
     let capsule = Capsule { shared_memory: SharedMemory::Forbidden, ..plant.capsule.clone() };
-    capsule.must(&plant.scene.evidence, "initdb", &argv).await.map(drop)
+    capsule.run(&plant.scene.evidence, "initdb", &argv).await?.must("initdb").map(drop)
 }
 
 impl Environment for Local {
@@ -109,24 +109,7 @@ impl Environment for Local {
     }
 
     fn collect_logs<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<LogLine>> {
-        Box::pin(async {
-            let logs = scene.evidence.log("");
-            let doing = || format!("reading {}", logs.display());
-            let mut lines = Vec::new();
-            for entry in fs::read_dir(&logs).doing(doing())? {
-                let entry = entry.doing(doing())?;
-                let source = entry.file_name().to_string_lossy().into_owned();
-                if source.ends_with(".jsonl") {
-                    continue;
-                }
-                let text = fs::read(entry.path()).doing(doing())?;
-                let text = String::from_utf8_lossy(&text);
-                lines.extend(
-                    text.lines().map(|line| LogLine { source: source.clone(), text: line.to_owned() }),
-                );
-            }
-            Ok(lines)
-        })
+        Box::pin(async { scene.evidence.log_lines() })
     }
 
     fn faults(&self) -> Work<'_, Vec<String>> {
@@ -182,8 +165,7 @@ impl RestoreInPlace for Local {
             // the server was killed, not stopped: its lock file is stale, and pgBackRest would believe it
             fs::remove_file(plant.data().join("postmaster.pid")).doing("removing a stale postmaster.pid")?;
             let argv = plant.pgbackrest().restore_in_place(&target, 2, &plant.seal());
-            let evidence = &plant.scene.evidence;
-            span.run("restore", async |_| plant.capsule.must(evidence, "restore", &argv).await).await?;
+            span.run("restore", async |_| must(&**plant, "restore", &argv).await).await?;
             let started = span.run("start", async |span| match server::start(plant, span).await {
                 Ok(sql) => Ok(sql),
                 Err(server::StartError::Died { log, .. }) => {

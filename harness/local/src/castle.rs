@@ -2,31 +2,26 @@
 
 use crate::{inventory, plant::Plant, server};
 use phoenix_core::{
-    Commit, Finding, Lsn, RecoveryTarget, WalSegment, Xid,
+    Commit, Lsn, RecoveryTarget, WalSegment, Xid,
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
-    Ashes, BackupKind, Castle, Database, Doing, Error, RebirthPlan, Rebirthing, Repositories, Result, Span,
-    Wait, Work, environment::not_reborn, wait_for,
+    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, RebirthPlan, Rebirthing, Repositories,
+    Result, Span, Wait, Work, environment::not_reborn, wait_for,
 };
 use phoenix_postgres::{
     Sql,
-    diagnosis::{self, Encryption, Symptoms},
-    pgbackrest::newest_backup,
-    waldump,
+    diagnosis::{self, Symptoms},
 };
+use phoenix_repository::{Ran, Victim, Waldump, failed_restore, find_commits, take_backup};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
-    process::Output,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tokio::task::JoinHandle;
-
-/// The first bytes of everything that pgBackRest encrypts (OpenSSL's salted format).
-const ENCRYPTED: &[u8] = b"Salted__";
 
 pub(crate) struct LocalCastle {
     plant: Arc<Plant>,
@@ -39,50 +34,22 @@ impl LocalCastle {
     }
 
     async fn take_backup(&self, kind: BackupKind, span: &Span) -> Result<BackupRecord> {
-        let (plant, pgbackrest) = (&self.plant, self.plant.pgbackrest());
-        let mut newest = None;
-        for repository in 1..=plant.repositories() {
-            let argv = pgbackrest.backup(kind.word(), repository);
-            let name = format!("backup to repo{repository}");
-            span.run(&name, async |_| plant.capsule.must(&plant.scene.evidence, "backup", &argv).await)
-                .await?;
-            let info =
-                plant.capsule.must(&plant.scene.evidence, "info", &pgbackrest.info(repository)).await?;
-            let record = newest_backup(&info, &pgbackrest.stanza).doing("reading pgbackrest info")?;
-            newest.get_or_insert(record);
-        }
-        let cluster_bytes = newest.as_ref().map_or(0, |record: &BackupRecord| record.cluster_bytes);
-        plant.cluster_bytes.store(cluster_bytes, Ordering::Relaxed);
-        newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))
+        let plant = &*self.plant;
+        let backup = take_backup(plant, &plant.pgbackrest(), plant.repositories(), kind, span).await?;
+        plant.cluster_bytes.store(backup.cluster_bytes, Ordering::Relaxed);
+        Ok(backup)
     }
-}
 
-impl LocalCastle {
-    /// Fetches the segments around the commits from the archive and reads them with `pg_waldump`.
     async fn find_commits(&self, commits: &[Commit], backup: &BackupRecord) -> Result<BTreeMap<Xid, Lsn>> {
-        let (plant, size) = (&self.plant, self.plant.segment_size);
-        let ends = commits.iter().map(|commit| commit.lsn_after).filter(|lsn| *lsn != Lsn::UNKNOWN);
-        let (Some(from), Some(to)) = (commits.iter().map(|commit| commit.lsn_before).min(), ends.max())
-        else {
-            return Ok(BTreeMap::new());
+        let plant = &*self.plant;
+        let how = Waldump {
+            victim: plant,
+            pgbackrest: plant.pgbackrest(),
+            program: plant.tools.postgres_bin.join("pg_waldump").display().to_string(),
+            directory: plant.victim().join("work/spool").display().to_string(),
+            segment_size: plant.segment_size,
         };
-        let directory = plant.victim().join("work/spool").display().to_string();
-        let first = WalSegment::containing(backup.timeline, from, size);
-        let last = WalSegment::ending_at(backup.timeline, to, size);
-        let names: Vec<_> = first.through(last).map(|segment| segment.name(size)).collect();
-        let evidence = &plant.scene.evidence;
-        for name in &names {
-            let argv = plant.pgbackrest().archive_get(name, &format!("{directory}/{name}"));
-            plant.capsule.must(evidence, "archive-get", &argv).await?;
-        }
-        let mut found = BTreeMap::new();
-        for (index, name) in names.iter().enumerate() {
-            let program = plant.tools.postgres_bin.join("pg_waldump").display().to_string();
-            let argv = waldump::argv(program, &directory, name, names.get(index + 1).map(String::as_str));
-            let output = plant.capsule.run(evidence, "pg_waldump", &argv).await?;
-            found.extend(waldump::commits(&String::from_utf8_lossy(&output.stdout)));
-        }
-        Ok(waldump::records_of(commits.iter().map(|commit| commit.xid), &found))
+        find_commits(&how, commits, backup).await
     }
 }
 
@@ -105,7 +72,7 @@ impl Castle for LocalCastle {
     }
 
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
-        Box::pin(self.plant.segments())
+        Box::pin(self.plant.vault.segments())
     }
 
     fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
@@ -129,7 +96,7 @@ impl Ashes for LocalAshes {
     }
 
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
-        Box::pin(self.plant.segments())
+        Box::pin(self.plant.vault.segments())
     }
 
     fn rebirth<'a>(self: Box<Self>, plan: RebirthPlan, _span: &'a Span) -> Work<'a, Box<dyn Rebirthing>> {
@@ -138,18 +105,16 @@ impl Ashes for LocalAshes {
             plant.furnish(Repositories::Store, plan.key)?;
             let argv = plant.pgbackrest().restore(&plan.target, Some(1), &plant.seal());
             let worker = plant.clone();
-            let restore =
-                tokio::spawn(
-                    async move { worker.capsule.run(&worker.scene.evidence, "restore", &argv).await },
-                );
-            Ok(Box::new(LocalRebirthing { plant, target: plan.target, restore: Restore(restore) })
+            let restore = tokio::spawn(async move { worker.run("restore", &argv).await });
+            let RebirthPlan { target, key } = plan;
+            Ok(Box::new(LocalRebirthing { plant, target, key, restore: Restore(restore) })
                 as Box<dyn Rebirthing>)
         })
     }
 }
 
 /// A restore under way; dropped, it is killed.
-struct Restore(JoinHandle<Result<Output>>);
+struct Restore(JoinHandle<Result<Ran>>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
@@ -160,6 +125,7 @@ impl Drop for Restore {
 struct LocalRebirthing {
     plant: Arc<Plant>,
     target: RecoveryTarget,
+    key: KeyAfterFire,
     restore: Restore,
 }
 
@@ -168,9 +134,10 @@ impl LocalRebirthing {
         let plant = &self.plant;
         let restore = &mut self.restore.0;
         span.run("restore", async |span| {
-            let output = restore.await.doing("waiting for the restore")??;
-            if !output.status.success() {
-                return Err(not_reborn(failed_restore(plant, &output).await));
+            let ran = restore.await.doing("waiting for the restore")??;
+            if ran.status != Some(0) {
+                let encrypted = plant.vault.encryption(self.key).await;
+                return Err(not_reborn(failed_restore(&ran, encrypted)));
             }
             let megabytes = plant.cluster_bytes.load(Ordering::Relaxed) as f64 / 1e6;
             span.detail(format!("{megabytes:.1} MB · {:.0} MB/s", megabytes / span.elapsed().as_secs_f64()));
@@ -189,18 +156,6 @@ impl LocalRebirthing {
         let sql = sql.await?;
         Ok(Box::new(LocalCastle::new(self.plant.clone(), sql)))
     }
-}
-
-async fn failed_restore(plant: &Plant, output: &Output) -> Finding {
-    let head = plant.backup_info_head().await;
-    let encrypted = head.map(|head| match (head.starts_with(ENCRYPTED), plant.has_key()) {
-        (false, _) => Encryption::None,
-        (true, true) => Encryption::WithKey,
-        (true, false) => Encryption::WithoutKey,
-    });
-    let restore_output = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    let (restore_status, restore_output) = (output.status.code(), restore_output.into_owned());
-    diagnosis::not_reborn(&Symptoms { restore_status, restore_output, server_log: String::new(), encrypted })
 }
 
 impl Rebirthing for LocalRebirthing {

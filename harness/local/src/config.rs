@@ -1,7 +1,8 @@
 //! How the local environment is set up.
 
-use phoenix_core::{Secret, SegmentSize};
+use phoenix_core::SegmentSize;
 use phoenix_postgres::settings::Pace;
+use phoenix_repository::ExternalStore;
 use std::path::PathBuf;
 
 /// Where the victim and the store live.
@@ -22,27 +23,6 @@ impl Storage {
             Self::Disk => "disk",
         }
     }
-}
-
-/// An object store that is there already, instead of the embedded one.
-#[derive(Debug, Clone)]
-pub struct ExternalStore {
-    /// The host name in its certificate.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// The bucket.
-    pub bucket: String,
-    /// The path in the bucket under which each drill makes its own; begins with `/`.
-    pub prefix: String,
-    /// The region.
-    pub region: String,
-    /// The CA that signed its certificate.
-    pub ca_file: PathBuf,
-    /// Who asks.
-    pub access_key: String,
-    /// With what.
-    pub secret_key: Secret,
 }
 
 /// How the local environment is set up.

@@ -13,7 +13,7 @@ pub(crate) const MARK_FILE: &str = ".phoenix-run";
 
 /// Kills the victim with SIGKILL, removes all it had, and looks for what is left.
 pub(crate) async fn destroy(plant: &Plant) -> Result<Inventory> {
-    let before = plant.versions().await?;
+    let before = plant.vault.versions().await?;
     let memory = shared_memory::of(&plant.data());
     if let Some(mut server) = plant.server.lock().await.take() {
         server.kill().await?;
@@ -25,12 +25,7 @@ pub(crate) async fn destroy(plant: &Plant) -> Result<Inventory> {
     let removed = tokio::task::spawn_blocking(move || remove_marked(&root, &run, &victim));
     removed.await.doing("removing the victim")??;
     let (processes, files) = (left_processes(plant), left_files(&plant.victim()));
-    let difference = phoenix_store::difference(&before, &plant.versions().await?);
-    if !difference.missing.is_empty() || !difference.altered.is_empty() {
-        let harmed =
-            format!("{} objects are missing, {} altered", difference.missing.len(), difference.altered.len());
-        return Err(Error::unverified("wiping the castle harmed the store", harmed));
-    }
+    let store_added = plant.vault.added_since(&before).await?;
     let segments: Vec<String> =
         memory.filter(|id| id.is_there()).map(|id| id.to_string()).into_iter().collect();
     let left =
@@ -43,7 +38,7 @@ pub(crate) async fn destroy(plant: &Plant) -> Result<Inventory> {
         left: left.map(|(what, count)| (what.to_owned(), count as u64)).into(),
         remains,
         store_objects: before.len() as u64,
-        store_added: difference.added.iter().map(|version| version.key.clone()).collect(),
+        store_added,
     })
 }
 

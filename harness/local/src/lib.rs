@@ -10,9 +10,10 @@ mod plant;
 pub mod process;
 mod server;
 mod shared_memory;
-pub mod sweep;
+mod sweep;
 pub mod tools;
 
 pub use birth::Local;
-pub use config::{ExternalStore, LocalConfig, Storage};
+pub use config::{LocalConfig, Storage};
 pub use process::CapsuleKind;
+pub use sweep::Remover;

@@ -6,14 +6,15 @@ use crate::{
     process::{Capsule, Member, SharedMemory},
     tools::Tools,
 };
-use phoenix_core::{Secret, SegmentSize, WalSegment};
-use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, Repositories, Resource, Result, Scene};
+use phoenix_core::SegmentSize;
+use phoenix_drill::{CastlePlan, Doing, Error, KeyAfterFire, Repositories, Resource, Result, Scene, Work};
 use phoenix_postgres::{
     ConnectConfig, Sql,
     pgbackrest::{self, PgBackRest, Repository, S3},
-    settings::{PG_HBA_CONF, ServerSettings, postgresql_conf},
+    settings::{Listen, ServerSettings, postgresql_conf},
 };
-use phoenix_store::{Credentials, Durability, Inspector, StoreConfig, StoreServer, Target};
+use phoenix_repository::{Ran, STANZA, Vault, Victim, inspect, segment_size_for};
+use phoenix_store::{Credentials, Durability, Inspector, StoreConfig, StoreServer};
 use std::{
     collections::BTreeSet,
     fs,
@@ -26,8 +27,6 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// The name of the stanza in every repository.
-const STANZA: &str = "castle";
 const BUCKET: &str = "phoenix";
 /// The number in the socket's name: the socket's directory is the drill's own.
 const PORT: u16 = 5432;
@@ -41,15 +40,13 @@ pub(crate) struct Plant {
     /// Holds everything of this drill; survives the fire but for `victim`.
     pub root: PathBuf,
     pub capsule: Capsule,
-    pub inspector: Inspector,
+    pub vault: Vault,
     pub embedded: Option<Mutex<Option<StoreServer>>>,
     pub server: Mutex<Option<Member>>,
     pub starts: AtomicU32,
     /// The size of the cluster that the last backup holds.
     pub cluster_bytes: AtomicU64,
     pub segment_size: SegmentSize,
-    store: S3,
-    cipher: Option<Secret>,
 }
 
 impl Plant {
@@ -71,12 +68,9 @@ impl Plant {
             bin: tools.postgres_bin.clone(),
             shared_memory: SharedMemory::Allowed,
         };
-        let cipher = match plan.encrypted {
-            Encrypted::No => None,
-            Encrypted::Aes256 => Some(Credentials::generate().secret_key),
-        };
         let (server, starts, cluster_bytes) = (Mutex::default(), AtomicU32::new(0), AtomicU64::new(0));
         let segment_size = config.segment_size.unwrap_or_else(|| segment_size_for(scene.settings.size_bytes));
+        let vault = Vault::new(store, inspector, segment_size, plan);
         Ok(Self {
             scene,
             config,
@@ -84,14 +78,12 @@ impl Plant {
             plan,
             root,
             capsule,
-            inspector,
+            vault,
             embedded,
             server,
             starts,
             cluster_bytes,
             segment_size,
-            store,
-            cipher,
         })
     }
 
@@ -134,9 +126,8 @@ impl Plant {
     }
 
     /// Makes the victim's directories and pgBackRest's configuration, with these repositories and key.
-    pub fn furnish(&self, repositories: Repositories, key: phoenix_drill::KeyAfterFire) -> Result<()> {
-        let cipher = self.cipher.clone().filter(|_| key == phoenix_drill::KeyAfterFire::Kept);
-        let mut list = vec![Repository::S3(self.store.clone(), cipher)];
+    pub fn furnish(&self, repositories: Repositories, key: KeyAfterFire) -> Result<()> {
+        let mut list = vec![self.vault.repository(key)];
         if repositories == Repositories::StoreAndLocal {
             list.push(Repository::Directory(self.in_victim("repository")));
         }
@@ -163,6 +154,7 @@ impl Plant {
     /// Sets up a fresh PGDATA to listen and to archive.
     pub fn configure(&self) -> Result<()> {
         let server = ServerSettings {
+            listen: Listen::Socket,
             socket_directory: self.in_victim("socket"),
             port: PORT,
             archive_command: self.pgbackrest().archive_command(),
@@ -174,7 +166,8 @@ impl Plant {
         let mut whole = fs::read_to_string(&path).doing("reading postgresql.conf")?;
         whole.push_str(&text);
         fs::write(&path, whole).doing("writing postgresql.conf")?;
-        fs::write(self.data().join("pg_hba.conf"), PG_HBA_CONF).doing("writing pg_hba.conf")?;
+        fs::write(self.data().join("pg_hba.conf"), Listen::Socket.pg_hba_conf())
+            .doing("writing pg_hba.conf")?;
         self.scene
             .evidence
             .remark(&format!("appended to `postgresql.conf`:\n```ini\n{}```", text.trim_start()))
@@ -213,41 +206,12 @@ impl Plant {
         config.application_name("phoenix");
         Arc::new(Sql::new(config))
     }
-
-    /// The path of this drill in the bucket, without the leading slash.
-    fn prefix(&self) -> &str {
-        self.store.path.trim_start_matches('/')
-    }
-
-    /// The segments that the store holds.
-    pub async fn segments(&self) -> Result<BTreeSet<WalSegment>> {
-        let prefix = format!("{}/archive/{STANZA}/", self.prefix());
-        let objects = self.inspector.list(&prefix).await.doing("listing the archive in the store")?;
-        Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), self.segment_size))
-    }
-
-    /// Every version of every object of this drill.
-    pub async fn versions(&self) -> Result<Vec<phoenix_store::ObjectVersion>> {
-        self.inspector.versions(&format!("{}/", self.prefix())).await.doing("listing the store")
-    }
-
-    /// The first bytes of the repository's `backup.info`, if it can be had.
-    pub async fn backup_info_head(&self) -> Option<Vec<u8>> {
-        let key = format!("{}/backup/{STANZA}/backup.info", self.prefix());
-        let bytes = self.inspector.get(&key).await.ok()?;
-        Some(bytes.iter().take(16).copied().collect())
-    }
-
-    /// Whether the victim's configuration holds the repository's key.
-    pub fn has_key(&self) -> bool {
-        let text = fs::read_to_string(self.victim().join("pgbackrest.conf")).unwrap_or_default();
-        text.contains("cipher-pass=")
-    }
 }
 
-/// Small segments, so that few rows fill several; PostgreSQL's own where bulk data would fill thousands.
-fn segment_size_for(size_bytes: u64) -> SegmentSize {
-    if size_bytes < 64 << 20 { SegmentSize::MIN } else { SegmentSize::DEFAULT }
+impl Victim for Plant {
+    fn run<'a>(&'a self, purpose: &'a str, argv: &'a [String]) -> Work<'a, Ran> {
+        Box::pin(self.capsule.run(&self.scene.evidence, purpose, argv))
+    }
 }
 
 /// Bulk data is there three times for a while: in the cluster, in its WAL and in the store.
@@ -291,30 +255,9 @@ type OpenStore = (S3, Inspector, Option<Mutex<Option<StoreServer>>>);
 
 /// Starts the embedded store, or checks that this drill's path in the given one is empty.
 async fn open_store(config: &LocalConfig, root: &Path, scene: &Scene) -> Result<OpenStore> {
-    let path = format!("/{}", scene.run.slug());
     if let Some(external) = &config.store {
-        let credentials =
-            Credentials { access_key: external.access_key.clone(), secret_key: external.secret_key.clone() };
-        let store = S3 {
-            path: format!("{}{path}", external.prefix.trim_end_matches('/')),
-            bucket: external.bucket.clone(),
-            host: external.host.clone(),
-            port: external.port,
-            region: external.region.clone(),
-            access_key: external.access_key.clone(),
-            secret_key: external.secret_key.clone(),
-            ca_file: external.ca_file.display().to_string(),
-        };
-        let inspector = inspect(&store, credentials)?;
-        let prefix = format!("{}/", store.path.trim_start_matches('/'));
-        let held = inspector.list(&prefix).await.map_err(refused)?;
-        if let Some(object) = held.first() {
-            let what = format!("the path {} in the store is not empty: it holds {}", store.path, object.key);
-            return Err(Error::usage(
-                what,
-                "give a prefix of the drills' own as prefix in [local.store] of castle.toml",
-            ));
-        }
+        let store = external.repository(&scene.run.slug(), &external.ca_file);
+        let inspector = external.open(&store, "[local.store]").await?;
         return Ok((store, inspector, None));
     }
     let credentials = Credentials::generate();
@@ -338,7 +281,7 @@ async fn open_store(config: &LocalConfig, root: &Path, scene: &Scene) -> Result<
     fs::set_permissions(&ca_file, fs::Permissions::from_mode(0o644))
         .doing("showing the store's CA to the victim")?;
     let store = S3 {
-        path,
+        path: format!("/{}", scene.run.slug()),
         bucket: BUCKET.to_owned(),
         host: "localhost".to_owned(),
         port: server.port(),
@@ -346,23 +289,8 @@ async fn open_store(config: &LocalConfig, root: &Path, scene: &Scene) -> Result<
         access_key: credentials.access_key.clone(),
         secret_key: credentials.secret_key.clone(),
         ca_file: ca_file.display().to_string(),
+        connect_to: None,
     };
-    let inspector = inspect(&store, credentials)?;
+    let inspector = inspect(&store, &server.endpoint(), &ca_file)?;
     Ok((store, inspector, Some(Mutex::new(Some(server)))))
-}
-
-fn inspect(store: &S3, credentials: Credentials) -> Result<Inspector> {
-    let target = Target {
-        endpoint: format!("https://{}:{}", store.host, store.port),
-        region: store.region.clone(),
-        bucket: store.bucket.clone(),
-        credentials,
-        ca_file: Some(PathBuf::from(&store.ca_file)),
-    };
-    Inspector::new(target).doing("preparing to inspect the store")
-}
-
-fn refused(error: phoenix_store::InspectError) -> Error {
-    let what = format!("the store does not let itself be used: {}", phoenix_drill::error::chain(&error));
-    Error::missing(what, "check [local.store] in castle.toml: endpoint, bucket, CA and credentials")
 }

@@ -6,8 +6,9 @@
 //! Where PID namespaces are forbidden, a guardian does it: a shell that reads from a pipe which only
 //! the harness holds open, and kills what bears the capsule's mark once the pipe is closed.
 
-use phoenix_drill::{Command as Entry, Doing, Error, Evidence, Result, Wait, wait_for};
+use phoenix_drill::{Command as Entry, Doing, Evidence, Result, Wait, wait_for};
 use phoenix_postgres::pgbackrest::shell_line;
+use phoenix_repository::Ran;
 use std::{
     collections::BTreeSet,
     fs,
@@ -160,29 +161,20 @@ impl Capsule {
     }
 
     /// Runs a command to its end and enters it into the runbook. A status other than 0 is no error here.
-    pub async fn run(&self, evidence: &Evidence, purpose: &str, argv: &[String]) -> Result<Output> {
+    pub async fn run(&self, evidence: &Evidence, purpose: &str, argv: &[String]) -> Result<Ran> {
         let start = Instant::now();
         let doing = || format!("running {purpose}: {}", argv.first().map_or("", String::as_str));
         let mut command = self.command(argv);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().doing(doing())?;
         // dropped while it runs, the child takes its namespace with it
         let output = output_of(child).await.doing(doing())?;
-        let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (status, ended) = (output.status.code(), ending(output.status));
+        let ran = Ran { status, ended, stdout: text(output.stdout), stderr: text(output.stderr) };
         let (purpose, line) = (purpose.to_owned(), shell_line(argv));
-        let (ended, elapsed) = (ending(output.status), start.elapsed());
-        evidence.command(&Entry { purpose, line, ended, elapsed, output: printed.into_owned() })?;
-        Ok(output)
-    }
-
-    /// Runs a command that must succeed; gives what it printed to standard output.
-    pub async fn must(&self, evidence: &Evidence, purpose: &str, argv: &[String]) -> Result<String> {
-        let output = self.run(evidence, purpose, argv).await?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let printed = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-        let why = format!("{}: {}", ending(output.status), decisive(&printed));
-        Err(Error::unverified(format!("{purpose} failed"), why))
+        let (ended, elapsed, output) = (ran.ended.clone(), start.elapsed(), ran.stdout.clone() + &ran.stderr);
+        evidence.command(&Entry { purpose, line, ended, elapsed, output })?;
+        Ok(ran)
     }
 
     /// Starts a process that stays, with everything it prints going to a log.
@@ -203,13 +195,6 @@ impl Capsule {
 async fn output_of(mut child: Child) -> std::io::Result<Output> {
     let _pipe = child.stdin.take();
     child.wait_with_output().await
-}
-
-/// The line of an output that says most.
-pub fn decisive(output: &str) -> &str {
-    let telling = |line: &&str| line.contains("ERROR:") || line.contains("FATAL:") || line.contains("error:");
-    let lines = || output.lines().filter(|line| !line.trim().is_empty());
-    lines().find(telling).or_else(|| lines().next_back()).unwrap_or("it printed nothing").trim()
 }
 
 fn ending(status: ExitStatus) -> String {

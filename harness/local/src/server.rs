@@ -1,7 +1,6 @@
 //! The victim's PostgreSQL server: its start, and what its log says.
 
 use crate::plant::Plant;
-use phoenix_core::Lsn;
 use phoenix_drill::{Error, Result, Span, Wait, wait_for};
 use phoenix_postgres::Sql;
 use std::{
@@ -33,7 +32,7 @@ impl From<StartError> for Error {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Died { ended, log } => {
-                let last = crate::process::decisive(&log).to_owned();
+                let last = phoenix_repository::decisive(&log).to_owned();
                 Error::unverified("PostgreSQL does not start", format!("{ended}: {last}"))
             }
             StartError::Other(error) => error,
@@ -64,7 +63,7 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
     if let Some(ended) = died {
         return Err(StartError::Died { ended, log: read(&log) });
     }
-    if let Some(replay) = replay(&read(&log)) {
+    if let Some(replay) = phoenix_postgres::replay::summary(&read(&log)) {
         span.detail(replay);
     }
     Ok(sql)
@@ -72,29 +71,4 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
 
 fn read(log: &PathBuf) -> String {
     fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
-/// What was replayed and how fast, from `redo starts at …` and `redo done at … elapsed: 0.05 s`.
-fn replay(log: &str) -> Option<String> {
-    let after = |mark: &str| log.rsplit_once(mark).map(|(_, rest)| rest);
-    let lsn = |text: &str| text.split_whitespace().next()?.parse::<Lsn>().ok();
-    let (from, done) = (lsn(after("redo starts at ")?)?, after("redo done at ")?);
-    let to = lsn(done)?;
-    let elapsed: f64 =
-        done.lines().next()?.rsplit_once("elapsed: ")?.1.split_whitespace().next()?.parse().ok()?;
-    let megabytes = to.bytes_since(from) as f64 / 1e6;
-    let rate = if elapsed > 0.0 { format!(" · {:.0} MB/s", megabytes / elapsed) } else { String::new() };
-    Some(format!("replayed {from} to {to} · {megabytes:.1} MB in {elapsed:.2} s{rate}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_replay_is_read_from_the_log() {
-        let log = "LOG:  redo starts at 0/300000\nLOG:  redo done at 0/700000 system usage: CPU: user: 0.01 s, system: 0.00 s, elapsed: 0.50 s\n";
-        assert_eq!(replay(log).unwrap(), "replayed 0/300000 to 0/700000 · 4.2 MB in 0.50 s · 8 MB/s");
-        assert_eq!(replay("LOG:  database system is ready"), None);
-    }
 }

@@ -1,42 +1,16 @@
-//! Removes what drills left whose harness is gone.
+//! Removes what a run of this environment named.
 
 use crate::{inventory::remove_marked, process, shared_memory};
-use phoenix_drill::{Doing, Resource, Result, register};
+use phoenix_drill::{Doing, Resource, Result, Work, sweep};
 
-/// What became of one orphaned run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Swept {
-    /// Everything it named is gone.
-    Removed,
-    /// It was kept on purpose, and left.
-    Kept(String),
-    /// Something stood in the way.
-    Stuck(String),
-}
+/// Removes the directories and capsules that a run named.
+#[derive(Debug, Clone, Copy)]
+pub struct Remover;
 
-/// Whether runs that were kept on purpose are removed too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Only what nobody meant to keep.
-    Orphans,
-    /// Kept ones too.
-    KeptToo,
-}
-
-/// Removes what every orphaned run of this user named, and says what became of each run.
-pub async fn sweep(reach: Reach) -> Result<Vec<(String, Swept)>> {
-    let mut swept = Vec::new();
-    for orphan in register::orphans()? {
-        let run = orphan.run.clone();
-        if let Some(why) = orphan.kept().filter(|_| reach == Reach::Orphans) {
-            swept.push((run, Swept::Kept(why.to_owned())));
-            continue;
-        }
-        let removed = remove(&run, &orphan.resources).await.and_then(|()| orphan.close());
-        let became = removed.map_or_else(|error| Swept::Stuck(error.chain()), |()| Swept::Removed);
-        swept.push((run, became));
+impl sweep::Remover for Remover {
+    fn remove<'a>(&'a self, run: &'a str, resources: &'a [Resource]) -> Work<'a, ()> {
+        Box::pin(remove(run, resources))
     }
-    Ok(swept)
 }
 
 /// Removes what a run named, processes first.

@@ -6,6 +6,7 @@
 mod database;
 pub mod diagnosis;
 pub mod pgbackrest;
+pub mod replay;
 pub mod settings;
 pub mod version;
 pub mod waldump;

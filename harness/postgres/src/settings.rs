@@ -5,10 +5,31 @@ use std::fmt::Write;
 /// One setting with its value, and why it is set where that is not plain.
 type Setting = (&'static str, String);
 
+/// Where a victim listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// On its Unix socket alone, and lets in whoever reaches it.
+    Socket,
+    /// On every address too, and wants a password there.
+    Everywhere,
+}
+
+impl Listen {
+    /// The text of `pg_hba.conf`.
+    pub fn pg_hba_conf(self) -> &'static str {
+        match self {
+            Self::Socket => "local all all trust\n",
+            Self::Everywhere => "local all all trust\nhost all all all scram-sha-256\n",
+        }
+    }
+}
+
 /// Where a victim listens and how it archives.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// The directory of its Unix socket; it listens nowhere else.
+    /// Where it listens.
+    pub listen: Listen,
+    /// The directory of its Unix socket.
     pub socket_directory: String,
     /// The number in the socket's name.
     pub port: u16,
@@ -35,7 +56,7 @@ pub enum Pace {
 pub fn postgresql_conf(server: &ServerSettings) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
     let mut settings: Vec<Setting> = vec![
-        ("listen_addresses", "''".into()),
+        ("listen_addresses", if server.listen == Listen::Socket { "''" } else { "'*'" }.into()),
         ("unix_socket_directories", quoted(&server.socket_directory)),
         ("unix_socket_permissions", "0777".into()),
         ("port", server.port.to_string()),
@@ -72,9 +93,6 @@ pub fn postgresql_conf(server: &ServerSettings) -> String {
     text
 }
 
-/// The text of `pg_hba.conf`: whoever reaches the socket is let in; there is nothing else to reach.
-pub const PG_HBA_CONF: &str = "local all all trust\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +100,7 @@ mod tests {
     #[test]
     fn quotes_are_doubled() {
         let server = ServerSettings {
+            listen: Listen::Socket,
             socket_directory: "/tmp/it's".into(),
             port: 5432,
             archive_command: "push '%p'".into(),

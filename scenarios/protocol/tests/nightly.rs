@@ -1,8 +1,12 @@
 //! The long ones: many drills, larger ones, PostgreSQL's own segment size. Only in profile `nightly`.
 
-use phoenix_cli::testing::{Place, assert_as_expected, play};
+use phoenix_cli::{
+    run,
+    testing::{Place, assert_as_expected, evidence, play, play_in},
+};
 use phoenix_core::SegmentSize;
-use phoenix_local::Storage;
+use phoenix_drill::Settings;
+use phoenix_local::{LocalConfig, Storage};
 use rstest::rstest;
 
 /// A false red is the second worst thing: a hundred healthy drills are all valid, two at a time.
@@ -12,36 +16,29 @@ use rstest::rstest;
 async fn soak_of_a_hundred_healthy_drills(#[case] place: Place) {
     let lane = async || {
         for _ in 0..50 {
-            assert_as_expected(&play(place, "protocol", |_, _| {}).await.unwrap());
+            assert_as_expected(&play(place, "protocol", |_| {}).await.unwrap());
         }
     };
     tokio::join!(lane(), lane());
 }
 
 #[rstest]
-#[case::local(Place::Local)]
+#[case::local(run::Place::Local(Box::new(LocalConfig { segment_size: Some(SegmentSize::DEFAULT), ..LocalConfig::default() })))]
 #[tokio::test(flavor = "multi_thread")]
 async fn nightly_with_segments_of_16_mib(
-    #[case] place: Place,
+    #[case] place: run::Place,
     #[values("protocol", "second-life", "unassisted", "hot-backup")] scenario: &str,
 ) {
-    let played = play(place, scenario, |settings, local| {
-        local.segment_size = Some(SegmentSize::DEFAULT);
-        settings.pad_bytes = 8 << 10;
-    });
-    assert_as_expected(&played.await.unwrap());
+    let settings = Settings { evidence: evidence(), pad_bytes: 8 << 10, ..Settings::default() };
+    assert_as_expected(&play_in(place, scenario, settings).await.unwrap());
 }
 
 #[rstest]
-#[case::local(Place::Local)]
+#[case::tmpfs(run::Place::Local(Box::new(LocalConfig { storage: Storage::Tmpfs, ..LocalConfig::default() })))]
+#[case::disk(run::Place::Local(Box::new(LocalConfig { storage: Storage::Disk, ..LocalConfig::default() })))]
 #[tokio::test(flavor = "multi_thread")]
-async fn nightly_of_a_larger_cluster(
-    #[case] place: Place,
-    #[values(Storage::Tmpfs, Storage::Disk)] storage: Storage,
-) {
-    let played = play(place, "protocol", |settings, local| {
-        (settings.size_bytes, settings.rows, settings.writers) = (512 << 20, 20_000, 8);
-        local.storage = storage;
-    });
-    assert_as_expected(&played.await.unwrap());
+async fn nightly_of_a_larger_cluster(#[case] place: run::Place) {
+    let (evidence, size_bytes, rows, writers) = (evidence(), 512 << 20, 20_000, 8);
+    let settings = Settings { evidence, size_bytes, rows, writers, ..Settings::default() };
+    assert_as_expected(&play_in(place, "protocol", settings).await.unwrap());
 }

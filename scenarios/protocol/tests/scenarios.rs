@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 
 #[rstest]
 #[case::local(Place::Local)]
+#[case::containers(Place::Containers)]
 #[tokio::test(flavor = "multi_thread")]
 async fn both_rows_come_back(#[case] place: Place) {
-    let played = play(place, "protocol", |_, _| {}).await.unwrap();
+    let played = play(place, "protocol", |_| {}).await.unwrap();
     assert_as_expected(&played);
     let report = &played.report;
     let provenance: Vec<_> =
@@ -34,21 +35,23 @@ async fn both_rows_come_back(#[case] place: Place) {
 
 #[rstest]
 #[case::local(Place::Local)]
+#[case::containers(Place::Containers)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_family_ends_as_expected(
     #[case] place: Place,
     #[values("sealed", "second-life", "two-disasters", "unassisted", "encrypted", "burned-key")]
     scenario: &str,
 ) {
-    assert_as_expected(&play(place, scenario, |_, _| {}).await.unwrap());
+    assert_as_expected(&play(place, scenario, |_| {}).await.unwrap());
 }
 
 /// Rows committed during the backup are told apart, and none is left undecided.
 #[rstest]
 #[case::local(Place::Local)]
+#[case::containers(Place::Containers)]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_of_a_hot_backup_has_a_provenance(#[case] place: Place) {
-    let played = play(place, "hot-backup", |_, _| {}).await.unwrap();
+    let played = play(place, "hot-backup", |_| {}).await.unwrap();
     assert_as_expected(&played);
     let (count, account) = (played.report.provenance, played.report.account.as_ref().unwrap());
     assert!(count.backup > 1000 && count.backup_wal > 0 && count.wal_alone > 1000, "{count:?}");
@@ -58,10 +61,11 @@ async fn every_row_of_a_hot_backup_has_a_provenance(#[case] place: Place) {
 /// `phoenix drill` makes the full promise whatever target it is given.
 #[rstest]
 #[case::local(Place::Local)]
+#[case::containers(Place::Containers)]
 #[tokio::test(flavor = "multi_thread")]
 async fn immediate_loses_exactly_the_rows_in_wal_alone(#[case] place: Place) {
     let immediate = Target::Given(RecoveryTarget::Immediate);
-    let played = play(place, "protocol", |settings, _| {
+    let played = play(place, "protocol", |settings| {
         (settings.target, settings.keep) = (immediate, phoenix_drill::Keep::Never);
     });
     let played = played.await.unwrap();
@@ -86,21 +90,23 @@ async fn immediate_loses_exactly_the_rows_in_wal_alone(#[case] place: Place) {
 /// Every kind of target that marks the moment after the last row keeps the full promise.
 #[rstest]
 #[case::local(Place::Local)]
+#[case::containers(Place::Containers)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_moment_after_the_last_row_loses_nothing(
     #[case] place: Place,
     #[values("time", "lsn", "xid", "name", "sealed")] target: &str,
 ) {
     let target = target.parse().unwrap();
-    assert_as_expected(&play(place, "protocol", |settings, _| settings.target = target).await.unwrap());
+    assert_as_expected(&play(place, "protocol", |settings| settings.target = target).await.unwrap());
 }
 
 /// The unassisted tail is held against a budget: over it, the drill is valid and fails all the same.
 #[rstest]
 #[case::local(Place::Local)]
+#[case::containers(Place::Containers)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_over_its_budget_is_exit_4(#[case] place: Place) {
-    let played = play(place, "unassisted", |settings, _| settings.budget.rpo_rows = Some(0)).await.unwrap();
+    let played = play(place, "unassisted", |settings| settings.budget.rpo_rows = Some(0)).await.unwrap();
     let lost = played.report.account.as_ref().unwrap().lost.len();
     assert_eq!(played.report.verdict, Some(Verdict::Valid));
     assert_eq!(played.exit_status, if lost > 0 { 4 } else { 0 });

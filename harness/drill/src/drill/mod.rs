@@ -33,6 +33,11 @@ impl Drill {
         &self.scene.settings
     }
 
+    /// This run.
+    pub fn run(&self) -> &phoenix_core::RunId {
+        &self.scene.run
+    }
+
     /// Says that a log line which contains this is part of the scenario, and why.
     pub fn announce(&mut self, contains: &str, why: &str) {
         self.announced.push(Announced::new(contains, why));

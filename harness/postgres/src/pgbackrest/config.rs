@@ -22,13 +22,15 @@ pub struct S3 {
     pub secret_key: Secret,
     /// The CA that signed the server's certificate.
     pub ca_file: String,
+    /// A host and port to connect to in its place, such as a proxy that presents its own name.
+    pub connect_to: Option<(String, u16)>,
 }
 
 /// A repository.
 #[derive(Debug, Clone)]
 pub enum Repository {
     /// In an object store, encrypted if there is a passphrase.
-    S3(S3, Option<Secret>),
+    S3(Box<S3>, Option<Secret>),
     /// In a local directory.
     Directory(String),
 }
@@ -88,7 +90,11 @@ impl Config {
                     set("s3-key", &s3.access_key);
                     set("s3-key-secret", &shown(&s3.secret_key));
                     set("s3-uri-style", "path");
-                    set("storage-port", &s3.port.to_string());
+                    if let Some((host, _)) = &s3.connect_to {
+                        set("storage-host", host);
+                    }
+                    let port = s3.connect_to.as_ref().map_or(s3.port, |(_, port)| *port);
+                    set("storage-port", &port.to_string());
                     set("storage-ca-file", &s3.ca_file);
                     if let Some(passphrase) = cipher {
                         set("cipher-type", "aes-256-cbc");
@@ -137,11 +143,12 @@ mod tests {
             access_key: "ACCESS".into(),
             secret_key: Secret::new("canary-key"),
             ca_file: "/ca.pem".into(),
+            connect_to: None,
         };
         let config = Config {
             stanza: "castle".into(),
             repositories: vec![
-                Repository::S3(s3, Some(Secret::new("canary-cipher"))),
+                Repository::S3(Box::new(s3), Some(Secret::new("canary-cipher"))),
                 Repository::Directory("/near".into()),
             ],
             data_directory: "/data".into(),

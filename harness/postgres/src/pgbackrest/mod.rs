@@ -8,3 +8,8 @@ mod info;
 pub use command::{PgBackRest, seal_script, shell_line};
 pub use config::{Config, Repository, S3};
 pub use info::{InfoError, newest_backup};
+
+/// Whether bytes begin like everything that pgBackRest encrypts (OpenSSL's salted format).
+pub fn is_encrypted(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"Salted__")
+}

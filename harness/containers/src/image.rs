@@ -1,0 +1,218 @@
+//! The images: pulled if they are not here, and the victim's own built if its content changed.
+
+use crate::{Images, engine::Engine, names::RUN};
+use futures::StreamExt;
+use phoenix_drill::{Doing, Error, Resource, Result, Scene, Span, register};
+use sha2::{Digest, Sha256};
+use std::{collections::HashMap, fs::File, io::Write};
+use testcontainers::{
+    GenericImage,
+    bollard::{
+        body_full,
+        models::BuildInfo,
+        query_parameters::{
+            BuildImageOptionsBuilder, PruneImagesOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
+        },
+    },
+    runners::AsyncRunner,
+};
+
+const DOCKERFILE: &str = include_str!("../../../fixtures/images/postgres/Dockerfile");
+/// The victim's own image; the tag follows from its content.
+const VICTIM: &str = "phoenix-postgres";
+
+/// The images of one drill, all of them in the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    pub store: String,
+    pub victim: String,
+    pub rebirth: String,
+}
+
+/// Makes sure that every image is in the engine; `own_store` says whether the store's is needed.
+pub(crate) async fn ready(
+    engine: &Engine,
+    scene: &Scene,
+    images: &Images,
+    own_store: Option<()>,
+    span: &Span,
+) -> Result<Ready> {
+    if own_store.is_some() {
+        have(engine, &images.store, "store-image (PHOENIX_STORE_IMAGE)", span).await?;
+    }
+    let victim = match &images.victim {
+        Some(given) => {
+            have(engine, given, "victim-image (PHOENIX_VICTIM_IMAGE)", span).await.map(|_| given.clone())
+        }
+        None => own(engine, scene, images, span).await,
+    }?;
+    let rebirth = match &images.rebirth {
+        Some(given) => {
+            have(engine, given, "rebirth-image (PHOENIX_REBIRTH_IMAGE)", span).await.map(|_| given.clone())
+        }
+        None => Ok(victim.clone()),
+    }?;
+    Ok(Ready { store: images.store.clone(), victim, rebirth })
+}
+
+/// The id of an image, which is pulled if it is not here. `setting` is what names it.
+async fn have(engine: &Engine, reference: &str, setting: &str, span: &Span) -> Result<String> {
+    if let Some(id) = id(engine, reference).await? {
+        return Ok(id);
+    }
+    span.progress(format!("pulling {reference}"));
+    let pulled = generic(reference).pull_image().await;
+    let why = match pulled {
+        Ok(_) => match id(engine, reference).await? {
+            Some(id) => return Ok(id),
+            None => "it was pulled, and is not there".to_owned(),
+        },
+        Err(error) => phoenix_drill::error::chain(&error),
+    };
+    let advice = format!(
+        "check the name and `docker pull {reference}`, or name another as {setting} in [containers] of castle.toml"
+    );
+    Err(Error::missing(format!("the image {reference} cannot be had: {why}"), advice))
+}
+
+async fn id(engine: &Engine, reference: &str) -> Result<Option<String>> {
+    let found = crate::engine::present(engine.docker.inspect_image(reference).await);
+    Ok(found.doing(format!("inspecting the image {reference}"))?.and_then(|image| image.id))
+}
+
+/// An image as testcontainers names it: what is after the last colon is the tag, or part of the digest.
+pub(crate) fn generic(reference: &str) -> GenericImage {
+    match reference.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+        Some((name, tag)) => GenericImage::new(name, tag),
+        None => GenericImage::new(reference, "latest"),
+    }
+}
+
+/// The victim's own image. Its tag is a digest of everything that it is made of, so that it is built
+/// anew when any of that changed and only then.
+async fn own(engine: &Engine, scene: &Scene, images: &Images, span: &Span) -> Result<String> {
+    let base = have(engine, &images.base, "base-image (PHOENIX_BASE_IMAGE)", span).await?;
+    let [postgresql, pgbackrest] =
+        [&images.postgresql, &images.pgbackrest].map(|version| version.clone().unwrap_or_default());
+    let content = [DOCKERFILE, &images.base, &base, &postgresql, &pgbackrest].join("\n");
+    let digest: String = Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let wanted = format!("{VICTIM}:{digest}");
+    if id(engine, &wanted).await?.is_some() {
+        return Ok(wanted);
+    }
+    let _lock = building().await?;
+    if id(engine, &wanted).await?.is_some() {
+        return Ok(wanted);
+    }
+    let temporary = format!("{VICTIM}:building-{}", scene.run.slug());
+    scene.register.record(&Resource::Image { reference: temporary.clone() })?;
+    span.progress(format!("building {wanted} on {}", images.base));
+    let arguments = [("BASE", &images.base), ("POSTGRESQL", &postgresql), ("PGBACKREST", &pgbackrest)];
+    build(engine, scene, &temporary, &arguments, span).await?;
+    let tag = TagImageOptionsBuilder::new().repo(VICTIM).tag(&digest).build();
+    engine.docker.tag_image(&temporary, Some(tag)).await.doing(format!("naming the image {wanted}"))?;
+    remove(engine, &temporary).await?;
+    Ok(wanted)
+}
+
+async fn build(
+    engine: &Engine,
+    scene: &Scene,
+    tag: &str,
+    arguments: &[(&str, &String)],
+    span: &Span,
+) -> Result<()> {
+    let mut context = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(DOCKERFILE.len() as u64);
+    header.set_mode(0o644);
+    let added = context.append_data(&mut header, "Dockerfile", DOCKERFILE.as_bytes());
+    added.doing("packing the Dockerfile")?;
+    let context = context.into_inner().doing("packing the Dockerfile")?;
+    let arguments: HashMap<String, String> =
+        arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect();
+    let labels = HashMap::from([(RUN.to_owned(), scene.run.to_string())]);
+    let options = BuildImageOptionsBuilder::new()
+        .dockerfile("Dockerfile")
+        .t(tag)
+        .buildargs(&arguments)
+        .labels(&labels)
+        .rm(true)
+        .forcerm(true)
+        .build();
+    let path = scene.evidence.log("image-build.log");
+    let doing = || format!("writing {}", path.display());
+    let mut log = File::create(&path).doing(doing())?;
+    let mut steps = engine.docker.build_image(options, None, Some(body_full(context.into())));
+    let mut last = String::new();
+    while let Some(step) = steps.next().await {
+        let failed = match step {
+            Ok(BuildInfo { stream: Some(text), .. }) => {
+                log.write_all(text.as_bytes()).doing(doing())?;
+                for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                    span.progress(line.to_owned());
+                    if line.starts_with("E: ") || last.is_empty() || !last.starts_with("E: ") {
+                        line.clone_into(&mut last);
+                    }
+                }
+                continue;
+            }
+            Ok(_) => continue,
+            Err(error) => phoenix_drill::error::chain(&error),
+        };
+        let what = format!("the victim's image cannot be built: {last}: {failed}");
+        let advice = format!(
+            "read {}, and check base-image, postgresql and pgbackrest in [containers] of castle.toml",
+            path.display()
+        );
+        return Err(Error::missing(what, advice));
+    }
+    Ok(())
+}
+
+/// Held while an image of ours is under construction, by whichever process builds it.
+async fn building() -> Result<File> {
+    let path = register::home()?.join("images.lock");
+    let open = move || File::create(path).and_then(|file| file.lock().map(|()| file));
+    tokio::task::spawn_blocking(open)
+        .await
+        .doing("waiting to build an image")?
+        .doing("waiting to build an image")
+}
+
+/// Removes an image's name, and the image if it has no other.
+pub(crate) async fn remove(engine: &Engine, reference: &str) -> Result<()> {
+    let removed = engine.docker.remove_image(reference, None::<RemoveImageOptions>, None).await;
+    crate::engine::present(removed).map(drop).doing(format!("removing the image {reference}"))
+}
+
+/// Removes what builds that were cut off left: layers of ours without a name, unless somebody builds now.
+pub(crate) async fn prune(engine: &Engine) -> Result<()> {
+    let path = register::home()?.join("images.lock");
+    let lock = File::create(path).doing("looking whether an image is built")?;
+    if lock.try_lock().is_err() {
+        return Ok(());
+    }
+    let filters = HashMap::from([("dangling", vec!["true"]), ("label", vec!["phoenix.image=postgres"])]);
+    let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
+    engine.docker.prune_images(Some(options)).await.map(drop).doing("removing layers of cut-off builds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testcontainers::Image;
+
+    #[test]
+    fn references_keep_their_tag_or_digest() {
+        for (reference, name, tag) in [
+            ("debian:trixie-slim", "debian", "trixie-slim"),
+            ("registry:5000/team/postgres", "registry:5000/team/postgres", "latest"),
+            ("registry:5000/team/postgres:17", "registry:5000/team/postgres", "17"),
+            ("debian@sha256:00ff", "debian@sha256", "00ff"),
+        ] {
+            let image = generic(reference);
+            assert_eq!((image.name(), image.tag()), (name, tag));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What a run's containers, networks and volumes are called, and how they are marked.
+
+use phoenix_core::RunId;
+use std::collections::HashMap;
+
+/// The label that holds the run's id.
+pub(crate) const RUN: &str = "phoenix.run";
+/// The label that says what a thing is to the drill: `victim` or `store`.
+pub(crate) const ROLE: &str = "phoenix.role";
+
+/// What a thing is to the drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It burns.
+    Victim,
+    /// It survives the fire.
+    Store,
+}
+
+impl Role {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Victim => "victim",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// The name of a run's thing: `phoenix-<run>-<what>`.
+pub(crate) fn name(run: &RunId, what: &str) -> String {
+    format!("phoenix-{}-{what}", run.slug())
+}
+
+/// The labels of a run's thing.
+pub(crate) fn labels(run: &RunId, role: Role) -> HashMap<String, String> {
+    [(RUN, run.as_str()), (ROLE, role.word())].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}

@@ -1,0 +1,33 @@
+//! What was done to the engine, entered into the runbook as a person would type it.
+
+use phoenix_drill::{Command, Evidence, Result};
+use phoenix_postgres::pgbackrest::shell_line;
+use std::time::Instant;
+
+/// Something that is being done to the engine.
+pub(crate) struct Deed {
+    purpose: String,
+    line: String,
+    start: Instant,
+}
+
+impl Deed {
+    /// Begins; `words` are what follows `docker`.
+    pub fn begin(purpose: &str, words: &[&str]) -> Self {
+        let argv: Vec<String> =
+            std::iter::once("docker").chain(words.iter().copied()).map(str::to_owned).collect();
+        Self { purpose: purpose.to_owned(), line: shell_line(&argv), start: Instant::now() }
+    }
+
+    /// Enters it with how it ended and what it printed.
+    pub fn end(self, evidence: &Evidence, ended: &str, output: String) -> Result<()> {
+        let Self { purpose, line, start } = self;
+        evidence.command(&Command {
+            purpose,
+            line,
+            ended: ended.to_owned(),
+            elapsed: start.elapsed(),
+            output,
+        })
+    }
+}
