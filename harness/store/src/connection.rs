@@ -1,15 +1,15 @@
-//! One client's connection: TLS, HTTP/1.1, the faults, the store.
+//! One client's connection: TLS, HTTP/1.1, the faults, and the store or another behind them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use s3s::service::S3Service;
-use s3s::{Body, HttpError};
+use s3s::StdError;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -27,11 +27,26 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Chunks of the answer go out whole.
 const BUFFER_BYTES: usize = 1024 * 1024;
 
+/// What is behind all connections.
+pub(crate) trait Backend: Send + Sync {
+    /// What is behind one more connection.
+    fn connect(&self) -> Box<dyn Handler>;
+}
+
+/// Answers the requests of one connection, one after the other.
+pub(crate) trait Handler: Send + Sync {
+    /// The request's body may be left unread.
+    fn handle<'a>(&'a self, target: &'a Target, request: Request<RequestBody>) -> Handled<'a>;
+}
+
+/// An answer to come; an error ends the connection.
+pub(crate) type Handled<'a> = BoxFuture<'a, Result<Response<AnswerBody>, StdError>>;
+
 /// What all connections share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) tls: TlsAcceptor,
-    pub(crate) store: S3Service,
+    pub(crate) backend: Arc<dyn Backend>,
     pub(crate) faults: Faults,
     pub(crate) access_log: Option<AccessLog>,
     /// Cancelled when the server stops.
@@ -52,7 +67,8 @@ pub(crate) async fn serve(shared: Shared, socket: TcpStream) {
         reset: Arc::clone(&reset),
         stopping: shared.stopping.clone(),
     };
-    let service = service_fn(|request| answer(&shared, &faults, request));
+    let handler = shared.backend.connect();
+    let service = service_fn(|request| answer(&shared, &faults, handler.as_ref(), request));
     let mut builder = http1::Builder::new();
     let mut connection = builder.max_buf_size(BUFFER_BYTES).serve_connection(TokioIo::new(stream), service);
     let mut going = Going::On;
@@ -82,15 +98,14 @@ enum Going {
 async fn answer(
     shared: &Shared,
     faults: &FaultLayer,
+    handler: &dyn Handler,
     request: Request<Incoming>,
-) -> Result<Response<Counted<AnswerBody>>, HttpError> {
+) -> Result<Response<Counted<AnswerBody>>, StdError> {
     let target = Target::of(request.method(), request.uri(), request.headers());
     let access = shared.access_log.as_ref().map(|log| log.begin(target.clone()));
     let request = request.map(RequestBody::new);
     let unread = request.body().clone();
-    let store =
-        async |request: Request<RequestBody>| shared.store.call(request.map(Body::http_body_unsync)).await;
-    let response = faults.call(&target, request, store).await?;
+    let response = faults.call(&target, request, handler).await?;
     let status = response.status();
     if !status.is_success() {
         unread.drain().await;

@@ -13,6 +13,7 @@ mod digest;
 mod error;
 mod fault;
 mod inspector;
+mod listener;
 mod request_body;
 mod server;
 mod service;

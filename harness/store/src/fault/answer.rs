@@ -1,27 +1,49 @@
 //! Answers that are not the truth, in the words that S3 uses for them.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
-use http_body_util::Full;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use quick_xml::escape::escape;
 
+use super::layer::AnswerBody;
 use super::plan::AnswerFault;
 
 /// The error that the client gets; `None` for a fault that only delays.
-pub(crate) fn response(fault: AnswerFault) -> Option<Response<Full<Bytes>>> {
-    let (status, code, message) = match fault {
-        AnswerFault::AccessDenied => (StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
-        AnswerFault::NoSuchKey => (StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist."),
+pub(crate) fn response(fault: AnswerFault) -> Option<Response<AnswerBody>> {
+    Some(match fault {
+        AnswerFault::AccessDenied => error(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
+        AnswerFault::NoSuchKey => no_such_key(),
         AnswerFault::SlowDown => {
-            (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
+            error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
         AnswerFault::Delay { .. } => return None,
-    };
-    let xml = format!(
+    })
+}
+
+/// What S3 says of a key that is not there.
+pub(crate) fn no_such_key() -> Response<AnswerBody> {
+    error(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.")
+}
+
+/// An error as S3 words it.
+pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response<AnswerBody> {
+    let message = escape(message);
+    let mut response = xml(format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    );
-    let mut response = Response::new(Full::from(xml));
+    ));
     *response.status_mut() = status;
-    let xml_type = http::HeaderValue::from_static("application/xml");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, xml_type);
-    Some(response)
+    response
+}
+
+/// An answer of XML.
+pub(crate) fn xml(text: String) -> Response<AnswerBody> {
+    let mut response = Response::new(whole(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response
+}
+
+/// A body that is all there.
+pub(crate) fn whole(body: impl Into<Bytes>) -> AnswerBody {
+    Full::new(body.into()).map_err(|never| match never {}).boxed_unsync()
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use s3s::StdError;
@@ -17,6 +16,8 @@ use super::armed::{Faults, Fit};
 use super::plan::{AnswerFault, ResetMoment, WireFault};
 use super::request::Target;
 use super::wire::{self, Damaged};
+use crate::connection::Handler;
+use crate::request_body::RequestBody;
 
 /// The body of an answer, damaged or not.
 pub(crate) type AnswerBody = UnsyncBoxBody<Bytes, StdError>;
@@ -32,31 +33,28 @@ pub(crate) struct FaultLayer {
 }
 
 impl FaultLayer {
-    /// Handles a request with `handle`, or does to it what the armed faults want. The request's body
-    /// may be left unread.
-    pub(crate) async fn call<B, A, E>(
+    /// Has a request handled, or does to it what the armed faults want. The request's body may be left
+    /// unread.
+    pub(crate) async fn call(
         &self,
         target: &Target,
-        request: Request<B>,
-        handle: impl AsyncFnOnce(Request<B>) -> Result<Response<A>, E>,
-    ) -> Result<Response<AnswerBody>, E>
-    where
-        A: Body<Data = Bytes, Error = StdError> + Send + Unpin + 'static,
-    {
+        request: Request<RequestBody>,
+        handler: &dyn Handler,
+    ) -> Result<Response<AnswerBody>, StdError> {
         if let Some(fault) = self.faults.answer(target) {
             if let AnswerFault::Delay { delay } = fault {
                 let _ = timeout(delay, self.stopping.cancelled()).await;
             }
             if let Some(response) = answer::response(fault) {
-                return Ok(response.map(|body| body.map_err(|never| match never {}).boxed_unsync()));
+                return Ok(response);
             }
         }
         self.reset_if(target, ResetMoment::BeforeHandling).await;
-        let response = handle(request).await?;
+        let response = handler.handle(target, request).await?;
         self.reset_if(target, ResetMoment::AfterHandling).await;
         Ok(match self.faults.wire(target, |fault| wire::fits(fault, target.operation, &response)) {
             Some(fault) => response.map(|body| Damaged::new(body, fault).boxed_unsync()),
-            None => response.map(BodyExt::boxed_unsync),
+            None => response,
         })
     }
 

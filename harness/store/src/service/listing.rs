@@ -7,8 +7,9 @@ use s3s::{S3ErrorCode, S3Request, S3Result};
 
 use super::StoreService;
 use super::convert::{absent, etag, id_text, size, timestamp};
-use super::sight::{Seen, is_emptied, see};
+use super::sight::{Seen, see};
 use crate::fault::Operation;
+use crate::fault::sight::is_emptied;
 use crate::storage::listing::{Last, Page, Query, page};
 use crate::storage::{Bucket, Version};
 

@@ -6,11 +6,9 @@ use s3s::{S3ErrorCode, S3Result};
 
 use super::StoreService;
 use super::convert::{absent, version_id};
-use crate::fault::{Fit, Operation, StorageFault, StorageView};
+use crate::fault::sight::{self, EMPTY_ETAG, Held};
+use crate::fault::{Operation, StorageView};
 use crate::storage::{Object, Version};
-
-/// The MD5 of nothing.
-const EMPTY_ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 /// An object as a request sees it.
 #[derive(Clone, Debug)]
@@ -32,33 +30,16 @@ impl Seen {
     }
 }
 
-/// What a listing shows for a key, and what a reader finds under it: the latest version, or what
-/// the armed faults make of it. `versions` are oldest first.
+/// What a listing shows for a key, and what a reader finds under it. `versions` are oldest first.
 pub(super) fn see(view: &mut StorageView<'_>, key: &str, versions: &[Version]) -> Option<Seen> {
     let latest = versions.last().and_then(Seen::of);
     let before = versions.split_last().and_then(|(_, before)| before.iter().rev().find_map(Seen::of));
-    let operation = view.operation();
-    let fault = view.see(key, |fault| {
-        Fit::from(match fault {
-            StorageFault::Lost => latest.is_some(),
-            StorageFault::Old => before.is_some() && operation != Operation::ListVersions,
-            // A listing is emptied by its prefix, not by the keys in it.
-            StorageFault::Empty => {
-                latest.is_some() && !matches!(operation, Operation::List | Operation::ListVersions)
-            }
-        })
-    });
-    match fault {
-        None => latest,
-        Some(StorageFault::Lost) => None,
-        Some(StorageFault::Old) => before,
-        Some(StorageFault::Empty) => latest.map(Seen::emptied),
+    match sight::see(view, key, Held { latest, before }) {
+        sight::Seen::Latest(latest) => latest,
+        sight::Seen::Lost => None,
+        sight::Seen::Before(before) => Some(before),
+        sight::Seen::Emptied(latest) => Some(latest.emptied()),
     }
-}
-
-/// Whether a listing of this prefix shall find nothing.
-pub(super) fn is_emptied(view: &mut StorageView<'_>, prefix: &str) -> bool {
-    view.see(prefix, |fault| Fit::from(fault == StorageFault::Empty)).is_some()
 }
 
 impl StoreService {
