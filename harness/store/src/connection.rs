@@ -25,7 +25,7 @@ use crate::request_body::RequestBody;
 /// A client that does not finish its handshake must not stay for ever.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Chunks of the answer go out whole.
-const BUFFER_BYTES: usize = 1024 * 1024;
+pub(crate) const BUFFER_BYTES: usize = 1024 * 1024;
 
 /// What is behind all connections.
 pub(crate) trait Backend: Send + Sync {

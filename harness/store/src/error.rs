@@ -82,6 +82,14 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// No certificate can be for that name.
+    #[error("{name:?} is no name of a server")]
+    ServerName {
+        /// The name.
+        name: String,
+        /// Why.
+        source: rustls::pki_types::InvalidDnsNameError,
+    },
     /// The certificates could not be made.
     #[error("make the certificates")]
     Certificate(#[from] rcgen::Error),

@@ -14,6 +14,8 @@ mod error;
 mod fault;
 mod inspector;
 mod listener;
+mod percent;
+mod proxy;
 mod request_body;
 mod server;
 mod service;
@@ -31,4 +33,5 @@ pub use inspector::{
     Alteration, InspectError, Inspector, ObjectInfo, ObjectVersion, StoreDifference, Target, VersionKind,
     Versioning, difference,
 };
+pub use proxy::{FaultProxy, ProxyConfig, Upstream};
 pub use server::StoreServer;

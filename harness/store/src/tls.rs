@@ -1,14 +1,14 @@
-//! From certificates to TLS as a server speaks it.
+//! From certificates to TLS as a server and as a client of another server speaks it.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::certificates::Certificates;
 use crate::error::StoreError;
@@ -23,6 +23,20 @@ pub(crate) fn server(certificates: &Certificates) -> Result<Arc<ServerConfig>, S
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key.map_err(StoreError::Pem)?)?;
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// What a client trusts: these certificates and no others.
+pub(crate) fn client(ca_pem: &str) -> Result<Arc<ClientConfig>, StoreError> {
+    let mut trusted = RootCertStore::empty();
+    for certificate in certificates_in(ca_pem)? {
+        trusted.add(certificate)?;
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
     config.alpn_protocols = vec![HTTP_1_1.to_vec()];
     Ok(Arc::new(config))
 }

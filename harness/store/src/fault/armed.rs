@@ -164,6 +164,19 @@ impl Faults {
         })
     }
 
+    /// Whether a fault of storage is armed that may be for this request. Which keys a listing will show
+    /// is not known beforehand.
+    pub(crate) fn may_be_seen(&self, operation: Operation, key: &str) -> bool {
+        let lists = matches!(operation, Operation::List | Operation::ListVersions);
+        self.state().faults.iter().filter(|known| known.is_for(operation)).any(|known| {
+            match known.fault.effect {
+                Effect::Storage(StorageFault::Lost | StorageFault::Old) if lists => true,
+                Effect::Storage(_) => known.fault.key.matches(key),
+                Effect::Answer(_) | Effect::Wire(_) => false,
+            }
+        })
+    }
+
     /// The faults of storage for one request, which looks at one key or at many.
     pub(crate) fn storage(&self, operation: Operation) -> StorageView<'_> {
         StorageView { state: self.state(), operation, concerned: Vec::new() }

@@ -3,6 +3,7 @@
 use http::{HeaderMap, Method, Uri};
 
 use super::plan::Operation;
+use crate::percent::{Plus, decode};
 
 /// What a request does and to what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +31,30 @@ impl Target {
     }
 }
 
+/// What is asked of a bucket besides its keys.
+const SETTINGS: [&str; 19] = [
+    "accelerate",
+    "acl",
+    "cors",
+    "encryption",
+    "lifecycle",
+    "location",
+    "logging",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "replication",
+    "requestPayment",
+    "tagging",
+    "uploads",
+    "versioning",
+    "website",
+];
+
 fn bucket_operation(method: &Method, bucket: &str, query: Query<'_>) -> (Operation, String) {
-    const SETTINGS: [&str; 3] = ["location", "versioning", "uploads"];
     if *method == Method::POST && query.has("delete") {
         return (Operation::Delete, String::new());
     }
@@ -58,50 +81,23 @@ fn object_operation(method: &Method, headers: &HeaderMap, query: Query<'_>) -> O
     }
 }
 
-#[derive(Clone, Copy)]
-struct Query<'a>(&'a str);
+/// The part of a URL after the question mark, as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query<'a>(pub(crate) &'a str);
 
 impl<'a> Query<'a> {
-    fn pairs(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    /// Names and values, not decoded.
+    pub(crate) fn pairs(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
-    fn has(self, name: &str) -> bool {
+    pub(crate) fn has(self, name: &str) -> bool {
         self.pairs().any(|(found, _)| found == name)
     }
 
-    fn value(self, name: &str) -> Option<String> {
+    pub(crate) fn value(self, name: &str) -> Option<String> {
         self.pairs().find(|(found, _)| *found == name).map(|(_, value)| decode(value, Plus::IsSpace))
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Plus {
-    IsPlus,
-    IsSpace,
-}
-
-/// Undoes percent-encoding; what is no UTF-8 becomes U+FFFD and matches nothing by accident.
-fn decode(text: &str, plus: Plus) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let (byte, after) = match (first, tail) {
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => (b'%', tail),
-            },
-            (b'+', _) if plus == Plus::IsSpace => (b' ', tail),
-            _ => (*first, tail),
-        };
-        bytes.push(byte);
-        rest = after;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn digit(character: u8) -> Option<u8> {
-    char::from(character).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]
@@ -127,6 +123,7 @@ mod tests {
     #[case("GET", "/b/?prefix=a", Operation::List, "a")]
     #[case("GET", "/b?versions&prefix=a+b", Operation::ListVersions, "a b")]
     #[case("GET", "/b?location", Operation::Bucket, "")]
+    #[case("GET", "/b?policy=", Operation::Bucket, "")]
     #[case("HEAD", "/b", Operation::Bucket, "")]
     #[case("PUT", "/b", Operation::Bucket, "")]
     #[case("GET", "/", Operation::Bucket, "")]

@@ -16,6 +16,12 @@ pub(crate) struct Held<T> {
     pub(crate) before: Option<T>,
 }
 
+impl<T> Held<T> {
+    pub(crate) fn as_ref(&self) -> Held<&T> {
+        Held { latest: self.latest.as_ref(), before: self.before.as_ref() }
+    }
+}
+
 /// What is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen<T> {

@@ -58,7 +58,8 @@ pub(crate) fn page<'a, T>(entries: impl Iterator<Item = (&'a str, T)>, query: Qu
     page
 }
 
-fn fold<'a>(key: &'a str, query: Query<'_>) -> Option<&'a str> {
+/// The common prefix that a key is folded into, if it is.
+pub(crate) fn fold<'a>(key: &'a str, query: Query<'_>) -> Option<&'a str> {
     let delimiter = query.delimiter.filter(|delimiter| !delimiter.is_empty())?;
     let rest = &key[query.prefix.len()..];
     let end = query.prefix.len() + rest.find(delimiter)? + delimiter.len();
