@@ -8,13 +8,13 @@ use phoenix_store::{
 };
 use rstest::rstest;
 
-use crate::common::{BUCKET, Store, bytes, code};
+use crate::common::{BUCKET, Front, Store, bytes, code};
 
 const KEY: &str = "archive/demo/000000010000000000000002.zst";
 const BYTES: usize = 700_000;
 
-async fn store() -> Store {
-    let store = Store::start().await;
+async fn store(front: Front) -> Store {
+    let store = Store::start_behind(front).await;
     store.inspector().put(KEY, bytes(BYTES)).await.unwrap();
     store.inspector().put("untouched", "untouched").await.unwrap();
     store
@@ -37,9 +37,9 @@ async fn get(store: &Store) -> Result<Vec<u8>, String> {
 /// The control: the other key is untouched, and once disarmed the faulty one is as it was.
 async fn control(store: &Store) {
     assert_eq!(store.inspector().get("untouched").await.unwrap(), "untouched");
-    store.server.faults().disarm_all();
+    store.faults().disarm_all();
     assert!(get(store).await.unwrap() == bytes(BYTES), "disarmed, all is as it was");
-    assert_eq!(store.server.faults().unfired(), []);
+    assert_eq!(store.faults().unfired(), []);
 }
 
 #[rstest]
@@ -47,44 +47,49 @@ async fn control(store: &Store) {
 #[case(AnswerFault::NoSuchKey, "NoSuchKey")]
 #[case(AnswerFault::SlowDown, "SlowDown")]
 #[tokio::test]
-async fn an_answer_is_replaced(#[case] fault: AnswerFault, #[case] expected: &str) {
-    let store = store().await;
-    store.server.faults().arm(on_wal(Fault::new("answer", fault).times(2))).unwrap();
+async fn an_answer_is_replaced(
+    #[case] fault: AnswerFault,
+    #[case] expected: &str,
+    #[values(Front::Store, Front::Proxy)] front: Front,
+) {
+    let store = store(front).await;
+    store.faults().arm(on_wal(Fault::new("answer", fault).times(2))).unwrap();
     assert_eq!(get(&store).await.unwrap_err(), expected);
     let head = store.client().head_object().bucket(BUCKET).key("untouched").send().await;
     assert!(head.is_ok(), "another key");
     let put = store.client().put_object().bucket(BUCKET).key(KEY).body(bytes(2_000_000).into()).send().await;
     assert_eq!(code(put.unwrap_err()), expected, "though the body was still being sent");
     assert!(get(&store).await.unwrap() == bytes(BYTES), "the third time it passes, and nothing was put");
-    let fired: Vec<Operation> =
-        store.server.faults().evidence().iter().map(|fired| fired.operation).collect();
+    let fired: Vec<Operation> = store.faults().evidence().iter().map(|fired| fired.operation).collect();
     assert_eq!(fired, [Operation::Get, Operation::Put]);
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_delayed_answer_is_late_but_right() {
-    let store = store().await;
+async fn a_delayed_answer_is_late_but_right(#[values(Front::Store, Front::Proxy)] front: Front) {
+    let store = store(front).await;
     let delay = Duration::from_millis(300);
-    store.server.faults().arm(on_wal(Fault::new("slow", AnswerFault::Delay { delay }))).unwrap();
+    store.faults().arm(on_wal(Fault::new("slow", AnswerFault::Delay { delay }))).unwrap();
     let asked = Instant::now();
     assert!(get(&store).await.unwrap() == bytes(BYTES));
     assert!(asked.elapsed() >= delay);
-    assert_eq!(store.server.faults().evidence()[0].detail, "held for 300 ms");
+    assert_eq!(store.faults().evidence()[0].detail, "held for 300 ms");
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_delay_without_end_ends_with_the_server() {
-    let store = store().await;
+async fn a_delay_without_end_ends_with_the_server(#[values(Front::Store, Front::Proxy)] front: Front) {
+    let store = store(front).await;
     let delay = Duration::from_secs(86_400);
-    store.server.faults().arm(on_wal(Fault::new("hang", AnswerFault::Delay { delay }))).unwrap();
+    store.faults().arm(on_wal(Fault::new("hang", AnswerFault::Delay { delay }))).unwrap();
     let hanging = store.inspector();
     let hanging = tokio::spawn(async move { hanging.get(KEY).await });
-    while store.server.faults().evidence().is_empty() {
+    while store.faults().evidence().is_empty() {
         tokio::task::yield_now().await;
     }
-    store.server.shutdown().await;
+    store.shutdown().await;
     // The answer may have come once the delay was cut short, or the connection may have ended.
     let _ = hanging.await.unwrap();
 }
@@ -95,9 +100,12 @@ async fn a_delay_without_end_ends_with_the_server() {
 #[case(300_000)]
 #[case(BYTES as u64 - 1)]
 #[tokio::test]
-async fn a_truncated_body_ends_where_it_was_told_to(#[case] after_bytes: u64) {
-    let store = store().await;
-    store.server.faults().arm(on_wal(Fault::new("cut", WireFault::Truncate { after_bytes }))).unwrap();
+async fn a_truncated_body_ends_where_it_was_told_to(
+    #[case] after_bytes: u64,
+    #[values(Front::Store, Front::Proxy)] front: Front,
+) {
+    let store = store(front).await;
+    store.faults().arm(on_wal(Fault::new("cut", WireFault::Truncate { after_bytes }))).unwrap();
     let mut answer = store.client().get_object().bucket(BUCKET).key(KEY).send().await.unwrap();
     assert_eq!(answer.content_length(), Some(BYTES as i64), "the whole is promised");
     let mut received = Vec::new();
@@ -112,18 +120,19 @@ async fn a_truncated_body_ends_where_it_was_told_to(#[case] after_bytes: u64) {
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_flipped_bit_is_the_only_difference() {
-    let store = store().await;
+async fn a_flipped_bit_is_the_only_difference(#[values(Front::Store, Front::Proxy)] front: Front) {
+    let store = store(front).await;
     let flip = WireFault::FlipBit { at_byte: 500_000, bit: 3 };
-    store.server.faults().arm(on_wal(Fault::new("flip", flip))).unwrap();
+    store.faults().arm(on_wal(Fault::new("flip", flip))).unwrap();
     let mut expected = bytes(BYTES);
     expected[500_000] ^= 8;
     assert!(get(&store).await.unwrap() == expected);
     let far = Fault::new("too far", WireFault::Truncate { after_bytes: BYTES as u64 });
-    store.server.faults().arm(on_wal(far)).unwrap();
+    store.faults().arm(on_wal(far)).unwrap();
     assert!(get(&store).await.unwrap() == expected, "a body that is too short passes");
-    assert_eq!(store.server.faults().unfired().len(), 1, "and the fault says that it never fired");
+    assert_eq!(store.faults().unfired().len(), 1, "and the fault says that it never fired");
 }
 
 #[rstest]
@@ -133,9 +142,10 @@ async fn a_flipped_bit_is_the_only_difference() {
 async fn a_reset_leaves_the_write_undone_or_unacknowledged(
     #[case] moment: ResetMoment,
     #[case] stored: bool,
+    #[values(Front::Store, Front::Proxy)] front: Front,
 ) {
-    let store = store().await;
-    store.server.faults().arm(on_wal(Fault::new("reset", WireFault::Reset { moment })).times(1)).unwrap();
+    let store = store(front).await;
+    store.faults().arm(on_wal(Fault::new("reset", WireFault::Reset { moment })).times(1)).unwrap();
     let put = store.client().put_object().bucket(BUCKET).key("new.zst").body(bytes(10).into()).send().await;
     let error = put.unwrap_err();
     assert!(matches!(error, SdkError::DispatchFailure(_)), "{error:?}");
@@ -145,10 +155,11 @@ async fn a_reset_leaves_the_write_undone_or_unacknowledged(
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_lost_object_was_never_there_for_anyone() {
-    let store = store().await;
-    let (inspector, faults) = (store.inspector(), store.server.faults());
+async fn a_lost_object_was_never_there_for_anyone(#[values(Front::Store, Front::Proxy)] front: Front) {
+    let store = store(front).await;
+    let (inspector, faults) = (store.inspector(), store.faults());
     faults.arm(on_wal(Fault::new("lost", StorageFault::Lost))).unwrap();
     assert_eq!(get(&store).await.unwrap_err(), "NoSuchKey");
     assert!(matches!(inspector.head(KEY).await, Err(InspectError::NoSuchKey { .. })));
@@ -162,10 +173,13 @@ async fn a_lost_object_was_never_there_for_anyone() {
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_old_object_is_the_version_before_even_if_it_was_deleted() {
-    let store = Store::start().await;
-    let (inspector, faults) = (store.inspector(), store.server.faults());
+async fn an_old_object_is_the_version_before_even_if_it_was_deleted(
+    #[values(Front::Store, Front::Proxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
+    let (inspector, faults) = (store.inspector(), store.faults());
     faults.arm(Fault::new("old", StorageFault::Old)).unwrap();
     inspector.put("key", "first").await.unwrap();
     assert_eq!(inspector.get("key").await.unwrap(), "first", "there is no version before");
@@ -180,10 +194,13 @@ async fn an_old_object_is_the_version_before_even_if_it_was_deleted() {
     assert!(matches!(inspector.get("key").await, Err(InspectError::NoSuchKey { .. })));
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_empty_object_has_no_bytes_and_an_empty_listing_no_keys() {
-    let store = store().await;
-    let (inspector, faults) = (store.inspector(), store.server.faults());
+async fn an_empty_object_has_no_bytes_and_an_empty_listing_no_keys(
+    #[values(Front::Store, Front::Proxy)] front: Front,
+) {
+    let store = store(front).await;
+    let (inspector, faults) = (store.inspector(), store.faults());
     faults.arm(on_wal(Fault::new("empty object", StorageFault::Empty))).unwrap();
     let below = KeyMatch::Prefix("archive/".to_owned());
     faults.arm(Fault::new("empty list", StorageFault::Empty).on_keys(below).on(Operation::List)).unwrap();
@@ -195,28 +212,35 @@ async fn an_empty_object_has_no_bytes_and_an_empty_listing_no_keys() {
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_answer_to_head_has_no_body_and_the_connection_goes_on() {
-    let store = store().await;
-    store.server.faults().arm(on_wal(Fault::new("denied", AnswerFault::AccessDenied)).times(1)).unwrap();
+async fn an_answer_to_head_has_no_body_and_the_connection_goes_on(
+    #[values(Front::Store, Front::Proxy)] front: Front,
+) {
+    let store = store(front).await;
+    store.faults().arm(on_wal(Fault::new("denied", AnswerFault::AccessDenied)).times(1)).unwrap();
     let inspector = store.inspector();
     assert!(matches!(inspector.head(KEY).await, Err(InspectError::Denied { .. })));
     assert_eq!(inspector.head(KEY).await.unwrap().bytes, BYTES as u64);
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_transient_fault_is_absorbed_by_a_client_that_retries() {
-    let store = store().await;
-    store.server.faults().arm(on_wal(Fault::new("busy", AnswerFault::SlowDown).times(1))).unwrap();
+async fn a_transient_fault_is_absorbed_by_a_client_that_retries(
+    #[values(Front::Store, Front::Proxy)] front: Front,
+) {
+    let store = store(front).await;
+    store.faults().arm(on_wal(Fault::new("busy", AnswerFault::SlowDown).times(1))).unwrap();
     assert!(store.inspector().get(KEY).await.unwrap() == bytes(BYTES));
-    assert_eq!(store.server.faults().counts()[0].fired, 1);
+    assert_eq!(store.faults().counts()[0].fired, 1);
     control(&store).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_plan_from_json_is_armed_while_the_server_runs() {
-    let store = store().await;
+async fn a_plan_from_json_is_armed_while_the_server_runs(#[values(Front::Store, Front::Proxy)] front: Front) {
+    let store = store(front).await;
     let plan: FaultPlan = serde_json::from_str(
         r#"{"faults": [
             {"label": "third read", "effect": {"layer": "answer", "kind": "access_denied"},
@@ -225,13 +249,13 @@ async fn a_plan_from_json_is_armed_while_the_server_runs() {
         ]}"#,
     )
     .unwrap();
-    store.server.faults().arm_plan(plan).unwrap();
+    store.faults().arm_plan(plan).unwrap();
     let mut answers = Vec::new();
     for _ in 0..4 {
         answers.push(get(&store).await.err());
     }
     assert_eq!(answers, [None, None, Some("AccessDenied".to_owned()), None]);
-    let unfired: Vec<String> = store.server.faults().unfired().into_iter().map(|fault| fault.label).collect();
+    let unfired: Vec<String> = store.faults().unfired().into_iter().map(|fault| fault.label).collect();
     assert_eq!(unfired, ["uploads"]);
     let begun = store.client().create_multipart_upload().bucket(BUCKET).key("key").send().await;
     assert_eq!(code(begun.unwrap_err()), "SlowDown");

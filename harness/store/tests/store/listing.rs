@@ -2,13 +2,14 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use phoenix_store::VersionKind;
+use rstest::rstest;
 
-use crate::common::{BUCKET, Store, code};
+use crate::common::{BUCKET, Front, Store, code};
 
 const KEYS: [&str; 7] = ["a", "b/1", "b/2", "b/c/3", "b/c/4", "d/5", "e"];
 
-async fn filled() -> Store {
-    let store = Store::start().await;
+async fn filled(front: Front) -> Store {
+    let store = Store::start_behind(front).await;
     let inspector = store.inspector();
     for key in KEYS {
         inspector.put(key, key).await.unwrap();
@@ -18,9 +19,12 @@ async fn filled() -> Store {
     store
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_listing_shows_what_is_there_with_size_and_etag() {
-    let store = filled().await;
+async fn a_listing_shows_what_is_there_with_size_and_etag(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = filled(front).await;
     let listed = store.inspector().list("b/").await.unwrap();
     let keys: Vec<&str> = listed.iter().map(|object| object.key.as_str()).collect();
     assert_eq!(keys, ["b/1", "b/2", "b/c/3", "b/c/4"]);
@@ -28,9 +32,12 @@ async fn a_listing_shows_what_is_there_with_size_and_etag() {
     assert_eq!(listed[0].etag, store.inspector().head("b/1").await.unwrap().etag);
 }
 
+#[rstest]
 #[tokio::test]
-async fn pages_of_any_size_add_up_with_and_without_delimiter() {
-    let store = filled().await;
+async fn pages_of_any_size_add_up_with_and_without_delimiter(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = filled(front).await;
     let client = store.client();
     for (delimiter, keys, prefixes) in
         [(None, KEYS.to_vec(), vec![]), (Some("/"), vec!["a", "e"], vec!["b/", "d/"])]
@@ -55,9 +62,12 @@ fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_listing_starts_after_a_key_that_need_not_exist() {
-    let store = filled().await;
+async fn a_listing_starts_after_a_key_that_need_not_exist(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = filled(front).await;
     let client = store.client();
     for (after, expected) in [("b/2", 4), ("b/20", 4), ("zzz", 0)] {
         let listed = client.list_objects_v2().bucket(BUCKET).start_after(after).send().await.unwrap();
@@ -67,9 +77,12 @@ async fn a_listing_starts_after_a_key_that_need_not_exist() {
     assert_eq!(code(forged.unwrap_err()), "InvalidToken");
 }
 
+#[rstest]
 #[tokio::test]
-async fn versions_are_listed_newest_first_with_their_markers() {
-    let store = filled().await;
+async fn versions_are_listed_newest_first_with_their_markers(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = filled(front).await;
     let inspector = store.inspector();
     inspector.put("a", "newer").await.unwrap();
     let versions = inspector.versions("a").await.unwrap();
@@ -82,9 +95,10 @@ async fn versions_are_listed_newest_first_with_their_markers() {
     assert!(seen.contains(&(VersionKind::Object, false)));
 }
 
+#[rstest]
 #[tokio::test]
-async fn pages_of_versions_add_up() {
-    let store = filled().await;
+async fn pages_of_versions_add_up(#[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front) {
+    let store = filled(front).await;
     let client = store.client();
     for _ in 0..3 {
         let put = client.put_object().bucket(BUCKET).key("b/1").body(ByteStream::from_static(b"again"));
@@ -110,9 +124,12 @@ async fn pages_of_versions_add_up() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn more_keys_than_a_page_holds_are_all_listed() {
-    let store = Store::start().await;
+async fn more_keys_than_a_page_holds_are_all_listed(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let inspector = store.inspector();
     for number in 0..1003 {
         inspector.put(&format!("{number:04}"), "").await.unwrap();

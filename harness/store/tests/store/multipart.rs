@@ -5,8 +5,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_types::base64;
 use md5::{Digest as _, Md5};
+use rstest::rstest;
 
-use crate::common::{BUCKET, Store, bytes, code};
+use crate::common::{BUCKET, Front, Store, bytes, code};
 
 const PART_BYTES: usize = 5 * 1024 * 1024;
 
@@ -25,9 +26,12 @@ fn completed(parts: Vec<CompletedPart>) -> CompletedMultipartUpload {
     CompletedMultipartUpload::builder().set_parts(Some(parts)).build()
 }
 
+#[rstest]
 #[tokio::test]
-async fn parts_become_one_object_that_outlives_the_server() {
-    let store = Store::start().await;
+async fn parts_become_one_object_that_outlives_the_server(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let content = bytes(2 * PART_BYTES + 1000);
     let upload = begin(&client, "key").await;
@@ -63,9 +67,12 @@ async fn parts_become_one_object_that_outlives_the_server() {
     assert!(got == content[PART_BYTES - 2..=2 * PART_BYTES + 1], "a range across parts");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_content_md5_of_a_part_is_refused() {
-    let store = Store::start().await;
+async fn a_wrong_content_md5_of_a_part_is_refused(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let upload = begin(&client, "key").await;
     for (claimed, expected) in [(b"other", Some("BadDigest")), (b"hello", None)] {
@@ -78,9 +85,12 @@ async fn a_wrong_content_md5_of_a_part_is_refused() {
     assert_eq!(parts.parts().len(), 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_does_not_add_up_is_refused_and_the_upload_stays() {
-    let store = Store::start().await;
+async fn what_does_not_add_up_is_refused_and_the_upload_stays(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let upload = begin(&client, "key").await;
     let one = part(&client, "key", &upload, 1, b"small").await;
@@ -97,9 +107,12 @@ async fn what_does_not_add_up_is_refused_and_the_upload_stays() {
     assert_eq!(store.inspector().get("key").await.unwrap(), "last");
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_aborted_upload_is_no_more_and_never_was_an_object() {
-    let store = Store::start().await;
+async fn an_aborted_upload_is_no_more_and_never_was_an_object(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let upload = begin(&client, "key").await;
     let one = part(&client, "key", &upload, 1, b"part").await;

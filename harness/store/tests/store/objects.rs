@@ -10,7 +10,7 @@ use aws_smithy_types::base64;
 use md5::{Digest as _, Md5};
 use rstest::rstest;
 
-use crate::common::{BUCKET, Store, bytes, code};
+use crate::common::{BUCKET, Front, Store, bytes, code};
 
 fn md5(bytes: &[u8]) -> Vec<u8> {
     Md5::digest(bytes).to_vec()
@@ -26,8 +26,11 @@ fn hex(bytes: &[u8]) -> String {
 #[case::a_chunk(256 * 1024)]
 #[case::more_than_fits_any_buffer(9 * 1024 * 1024 + 17)]
 #[tokio::test]
-async fn what_is_put_is_got_with_its_md5_as_etag(#[case] length: usize) {
-    let store = Store::start().await;
+async fn what_is_put_is_got_with_its_md5_as_etag(
+    #[case] length: usize,
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let content = bytes(length);
     let put = client.put_object().bucket(BUCKET).key("a/key").content_type("text/x").metadata("who", "me");
@@ -42,7 +45,7 @@ async fn what_is_put_is_got_with_its_md5_as_etag(#[case] length: usize) {
     let got = client.get_object().bucket(BUCKET).key("a/key").send().await.unwrap();
     assert_eq!(got.e_tag(), Some(etag.as_str()));
     assert!(got.body.collect().await.unwrap().into_bytes() == content, "the bytes are others");
-    store.server.shutdown().await;
+    store.shutdown().await;
 }
 
 #[rstest]
@@ -53,8 +56,12 @@ async fn what_is_put_is_got_with_its_md5_as_etag(#[case] length: usize) {
 #[case("bytes=399999-500000", Some(399_999..400_000))]
 #[case("bytes=400000-", None)]
 #[tokio::test]
-async fn ranges_are_what_was_asked(#[case] range: &str, #[case] expected: Option<std::ops::Range<usize>>) {
-    let store = Store::start().await;
+async fn ranges_are_what_was_asked(
+    #[case] range: &str,
+    #[case] expected: Option<std::ops::Range<usize>>,
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let content = bytes(400_000);
     let put = client.put_object().bucket(BUCKET).key("key").body(ByteStream::from(content.clone()));
@@ -70,9 +77,12 @@ async fn ranges_are_what_was_asked(#[case] range: &str, #[case] expected: Option
     assert!(got.body.collect().await.unwrap().into_bytes() == content[expected], "the bytes are others");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_content_md5_is_refused_and_stores_nothing() {
-    let store = Store::start().await;
+async fn a_wrong_content_md5_is_refused_and_stores_nothing(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     for (claimed, expected) in [("other", Some("BadDigest")), ("hello", None)] {
         let put = client.put_object().bucket(BUCKET).key("key").body(ByteStream::from_static(b"hello"));
@@ -90,17 +100,23 @@ async fn a_wrong_content_md5_is_refused_and_stores_nothing() {
 #[case(ChecksumAlgorithm::Sha1)]
 #[case(ChecksumAlgorithm::Sha256)]
 #[tokio::test]
-async fn each_checksum_of_the_client_library_is_taken(#[case] algorithm: ChecksumAlgorithm) {
-    let store = Store::start().await;
+async fn each_checksum_of_the_client_library_is_taken(
+    #[case] algorithm: ChecksumAlgorithm,
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let put = client.put_object().bucket(BUCKET).key("key").checksum_algorithm(algorithm);
     put.body(ByteStream::from(bytes(100_000))).send().await.unwrap();
     assert!(store.inspector().get("key").await.unwrap() == bytes(100_000));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_wrong_checksum_is_refused() {
-    let store = Store::start().await;
+async fn a_wrong_checksum_is_refused(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let put = client.put_object().bucket(BUCKET).key("key").body(ByteStream::from_static(b"hello"));
     let put = put.checksum_crc32(base64::encode([0; 4])).send().await;
@@ -127,9 +143,12 @@ impl Intercept for Tampering {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_body_that_is_not_the_signed_one_is_refused() {
-    let store = Store::start().await;
+async fn a_body_that_is_not_the_signed_one_is_refused(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let plain = store.client().config().to_builder();
     let client = Client::from_conf(
         plain.request_checksum_calculation(RequestChecksumCalculation::WhenRequired).build(),
@@ -142,9 +161,12 @@ async fn a_body_that_is_not_the_signed_one_is_refused() {
     assert_eq!(store.inspector().get("key").await.unwrap(), "hello");
 }
 
+#[rstest]
 #[tokio::test]
-async fn keys_are_any_text_of_up_to_1024_bytes() {
-    let store = Store::start().await;
+async fn keys_are_any_text_of_up_to_1024_bytes(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let inspector = store.inspector();
     let long = "k/".repeat(512);
     let keys = ["ü/☃/日本", " lead and trail ", "a+b%20c&d=e?f#g", "a//b/../c", ".", "<tag>&amp;", &long];
@@ -165,9 +187,12 @@ async fn keys_are_any_text_of_up_to_1024_bytes() {
     assert_eq!(code(control.unwrap_err()), "InvalidArgument");
 }
 
+#[rstest]
 #[tokio::test]
-async fn every_version_stays_under_overwrites_and_deletes() {
-    let store = Store::start().await;
+async fn every_version_stays_under_overwrites_and_deletes(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let client = store.client();
     let put = async |text: &'static str| {
         let put =
@@ -195,9 +220,12 @@ async fn every_version_stays_under_overwrites_and_deletes() {
     assert_eq!(code(removed.unwrap_err()), "NoSuchVersion");
 }
 
+#[rstest]
 #[tokio::test]
-async fn many_keys_are_deleted_in_one_request() {
-    let store = Store::start().await;
+async fn many_keys_are_deleted_in_one_request(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let (client, inspector) = (store.client(), store.inspector());
     for key in ["a", "b", "c"] {
         inspector.put(key, "x").await.unwrap();
@@ -212,9 +240,12 @@ async fn many_keys_are_deleted_in_one_request() {
     assert_eq!(left, ["c"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_copy_is_an_object_of_its_own() {
-    let store = Store::start().await;
+async fn a_copy_is_an_object_of_its_own(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let (client, inspector) = (store.client(), store.inspector());
     inspector.put("ü source", "bytes").await.unwrap();
     let copy = client.copy_object().bucket(BUCKET).key("copy").copy_source("castle/%C3%BC%20source");
@@ -227,9 +258,12 @@ async fn a_copy_is_an_object_of_its_own() {
     assert_eq!(code(absent.unwrap_err()), "NoSuchKey");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_conditional_write_is_refused_rather_than_ignored() {
-    let store = Store::start().await;
+async fn a_conditional_write_is_refused_rather_than_ignored(
+    #[values(Front::Store, Front::Proxy, Front::WatchfulProxy)] front: Front,
+) {
+    let store = Store::start_behind(front).await;
     let put = store.client().put_object().bucket(BUCKET).key("key").if_none_match("*").send().await;
     assert_eq!(code(put.unwrap_err()), "NotImplemented");
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use phoenix_core::Secret;
 use phoenix_store::{
@@ -10,16 +9,11 @@ use phoenix_store::{
 };
 use rstest::rstest;
 use rustls::SupportedProtocolVersion;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio::net::TcpListener;
 
-use crate::common::{BUCKET, Store, config, start};
+use crate::common::{BUCKET, Front, Store, config, connect, start};
 
 fn denied(error: InspectError) -> String {
     match error {
@@ -72,28 +66,14 @@ async fn a_server_of_another_ca_is_not_trusted() {
 }
 
 /// A connection that trusts the store's CA.
-async fn connect(
-    store: &Store,
-    version: &'static SupportedProtocolVersion,
-    name: &'static str,
-) -> TlsStream<TcpStream> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(store.server.ca_file()).unwrap()).unwrap();
-    let client = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let socket = TcpStream::connect(("127.0.0.1", store.server.port())).await.unwrap();
-    let connector = TlsConnector::from(Arc::new(client));
-    connector.connect(ServerName::try_from(name).unwrap(), socket).await.unwrap()
-}
-
+#[rstest]
 #[tokio::test]
-async fn a_client_that_sends_all_before_it_reads_gets_its_answer() {
+async fn a_client_that_sends_all_before_it_reads_gets_its_answer(
+    #[values(Front::Store, Front::Proxy)] front: Front,
+) {
     const BODY_BYTES: usize = 30_000_000;
-    let store = Store::start().await;
-    let mut stream = connect(&store, &TLS13, "localhost").await;
+    let store = Store::start_behind(front).await;
+    let mut stream = connect(&store.target(), &TLS13, "localhost").await;
     let head = format!("PUT /castle/key HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BODY_BYTES}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&vec![0; BODY_BYTES]).await.unwrap();
@@ -106,11 +86,12 @@ async fn a_client_that_sends_all_before_it_reads_gets_its_answer() {
 #[rstest]
 #[tokio::test]
 async fn both_versions_of_tls_and_both_names_are_served(
+    #[values(Front::Store, Front::Proxy)] front: Front,
     #[values(&TLS12, &TLS13)] version: &'static SupportedProtocolVersion,
     #[values("localhost", "127.0.0.1")] name: &'static str,
 ) {
-    let store = Store::start().await;
-    let stream = connect(&store, version, name).await;
+    let store = Store::start_behind(front).await;
+    let stream = connect(&store.target(), version, name).await;
     assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
 }
 
@@ -181,12 +162,12 @@ async fn a_torn_journal_opens_and_a_damaged_one_does_not() {
     let store = Store::start().await;
     store.inspector().put("key", "kept").await.unwrap();
     let journal = store.home.path().join("store/journal.jsonl");
-    let Store { server, credentials, home } = store;
+    let Store { server, credentials, home, .. } = store;
     server.shutdown().await;
     let whole = fs::read_to_string(&journal).unwrap();
     fs::write(&journal, format!("{whole}{}", &whole[..40])).unwrap();
     let server = start(home.path(), &credentials).await.unwrap();
-    let store = Store { server, credentials, home };
+    let store = Store { server, proxy: None, credentials, home };
     assert_eq!(store.inspector().get("key").await.unwrap(), "kept");
     store.server.shutdown().await;
 
@@ -201,7 +182,7 @@ async fn a_durable_store_works_like_any_other() {
     let credentials = Credentials::generate();
     let config = StoreConfig { durability: Durability::Fsync, ..config(home.path(), &credentials) };
     let server = StoreServer::start(config).await.unwrap();
-    let store = Store { server, credentials, home };
+    let store = Store { server, proxy: None, credentials, home };
     store.inspector().put("key", "kept").await.unwrap();
     assert_eq!(store.reopen().await.inspector().get("key").await.unwrap(), "kept");
 }
@@ -213,7 +194,7 @@ async fn the_access_log_tells_each_request_and_no_secret() {
     let log = home.path().join("access.jsonl");
     let config = StoreConfig { access_log: Some(log.clone()), ..config(home.path(), &credentials) };
     let server = StoreServer::start(config).await.unwrap();
-    let store = Store { server, credentials, home };
+    let store = Store { server, proxy: None, credentials, home };
     store.inspector().put("a/key", "hello").await.unwrap();
     store.inspector().get("a/key").await.unwrap();
     store.inspector().get("absent").await.unwrap_err();
