@@ -27,8 +27,10 @@ const LOOK: Duration = Duration::from_millis(10);
 impl Containers {
     /// Everything that was planted and really happened, one line each.
     pub(crate) async fn everything_planted(&self) -> Result<Vec<String>> {
-        let Some(plant) = self.plant().ok() else { return Ok(Vec::new()) };
-        Ok(plant.deeds.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone())
+        let Ok(plant) = self.plant() else { return Ok(Vec::new()) };
+        let mut planted = plant.deeds.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        planted.extend(self.fired().await);
+        Ok(planted)
     }
 
     async fn kill_inside(&self, what: &str, script: &str) -> Result<String> {
@@ -130,6 +132,10 @@ impl Containers {
         let Some(store) = &plant.store else {
             return Err(Error::Demand("only the drill's own store can be cut off".into()));
         };
+        if plant.detour.get().is_some() {
+            let why = "a victim that reaches the store by a proxy is not cut off by moving the store";
+            return Err(Error::Demand(why.into()));
+        }
         let docker = &plant.engine.docker;
         let (container, force) = (store.name.clone(), Some(true));
         let join = NetworkConnectRequest { container: container.clone(), ..Default::default() };

@@ -6,6 +6,7 @@ mod birth;
 mod capabilities;
 mod castle;
 mod config;
+mod detour;
 mod engine;
 mod image;
 mod inventory;

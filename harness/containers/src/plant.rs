@@ -18,13 +18,12 @@ use phoenix_postgres::{
     pgbackrest::{self, PgBackRest},
 };
 use phoenix_repository::{Ran, STANZA, Vault, Victim, decisive, segment_size_for};
-use phoenix_store::Credentials;
-// TODO-PROXY
+use phoenix_store::{Certificates, Credentials, FaultProxy};
 use std::{
     fs,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, AtomicU64},
     },
 };
@@ -52,7 +51,6 @@ impl Reach {
     }
 
     /// The address to listen on.
-    #[expect(dead_code, reason = "the proxy comes next")]
     pub fn address(self) -> IpAddr {
         match self {
             Self::Gateway(address) => address,
@@ -70,7 +68,7 @@ pub(crate) struct Plant {
     pub plan: CastlePlan,
     pub network: String,
     pub proxy_reach: Reach,
-    /// The CA of the store, in PEM.
+    /// The CAs of the store and of the proxy, in PEM.
     pub ca_pem: String,
     pub vault: Vault,
     /// The drill's own store; `None` if it was there already.
@@ -79,7 +77,11 @@ pub(crate) struct Plant {
     pub victim: Mutex<Option<Container>>,
     /// How many containers the victim has had.
     pub containers: AtomicU32,
-    pub proxy: Mutex<Option<phoenix_store::StoreServer>>,
+    pub proxy: Mutex<Option<FaultProxy>>,
+    /// How the victim reaches the proxy, once there is one.
+    pub detour: OnceLock<(String, u16)>,
+    /// What the proxy presents.
+    pub certificates: Certificates,
     /// What was done to the castle besides the fire.
     pub deeds: std::sync::Mutex<Vec<String>>,
     /// The size of the cluster that the last backup holds.
@@ -113,7 +115,7 @@ impl Plant {
         let opened = span.run("store", async |_| {
             store::open(&config, &engine, &making, &scene, &images.store, &network).await
         });
-        let store::Opened { repository, inspector, ca_pem, container } = opened.await?;
+        let store::Opened { repository, inspector, ca_pem, certificates, container } = opened.await?;
         let segment_size = config.segment_size.unwrap_or_else(|| segment_size_for(scene.settings.size_bytes));
         let vault = Vault::new(repository, inspector, segment_size, plan);
         Ok(Self {
@@ -130,6 +132,8 @@ impl Plant {
             victim: Mutex::default(),
             containers: AtomicU32::new(0),
             proxy: Mutex::default(),
+            detour: OnceLock::new(),
+            certificates,
             deeds: std::sync::Mutex::default(),
             cluster_bytes: AtomicU64::new(0),
             segment_size,
@@ -152,7 +156,11 @@ impl Plant {
 
     /// The repository as the victim is to reach it: straight, or through the proxy once there is one.
     pub fn repository(&self, key: KeyAfterFire) -> pgbackrest::Repository {
-        self.vault.repository(key)
+        let mut repository = self.vault.repository(key);
+        if let pgbackrest::Repository::S3(store, _) = &mut repository {
+            store.connect_to = self.detour.get().cloned();
+        }
+        repository
     }
 
     /// How pgBackRest is called.

@@ -28,6 +28,8 @@ use testcontainers::{
 use tokio::sync::RwLock;
 
 pub(crate) const PORT: u16 = 9000;
+/// The name by which this machine knows the store.
+pub(crate) const HERE: &str = "localhost";
 const BUCKET: &str = "phoenix";
 const REGION: &str = "us-east-1";
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -43,15 +45,14 @@ pub(crate) struct StoreContainer {
 impl StoreContainer {
     /// A client that looks into the store from here; it moves when its network changes.
     pub async fn inspector(&self, engine: &Engine, repository: &S3) -> Result<Inspector> {
-        inspect(repository, &self.endpoint(engine).await?, &self.ca_file)
+        inspect(repository, &format!("https://{HERE}:{}", self.port(engine).await?), &self.ca_file)
     }
 
-    async fn endpoint(&self, engine: &Engine) -> Result<String> {
+    /// The port of this machine at which the store is published now.
+    pub async fn port(&self, engine: &Engine) -> Result<u16> {
         let settings = engine.container(&self.name).await?.and_then(|container| container.network_settings);
         let port = crate::engine::published(settings.as_ref(), PORT);
-        let port =
-            port.ok_or_else(|| Error::unverified("looking for the store", "its port is not published"))?;
-        Ok(format!("https://localhost:{port}"))
+        port.ok_or_else(|| Error::unverified("looking for the store", "its port is not published"))
     }
 }
 
@@ -61,6 +62,7 @@ pub(crate) struct Opened {
     pub repository: S3,
     pub inspector: Inspector,
     pub ca_pem: String,
+    pub certificates: Certificates,
     pub container: Option<StoreContainer>,
 }
 
@@ -78,7 +80,9 @@ pub(crate) async fn open(
         let inspector = external.open(&repository, "[containers.store]").await?;
         let ca_pem =
             fs::read_to_string(&external.ca_file).doing(format!("reading {}", external.ca_file.display()))?;
-        return Ok(Opened { repository, inspector, ca_pem, container: None });
+        let certificates = certificates(plant::PROXY_HOST)?;
+        let ca_pem = format!("{}\n{}", ca_pem.trim_end(), certificates.ca_pem);
+        return Ok(Opened { repository, inspector, ca_pem, certificates, container: None });
     }
     let name = names::name(&scene.run, "store");
     let certificates = certificates(&name)?;
@@ -100,12 +104,13 @@ pub(crate) async fn open(
     };
     let container = StoreContainer { name, ca_file };
     let inspector = bucket(engine, scene, &container, &repository).await?;
-    Ok(Opened { repository, inspector, ca_pem: certificates.ca_pem, container: Some(container) })
+    let ca_pem = certificates.ca_pem.clone();
+    Ok(Opened { repository, inspector, ca_pem, certificates, container: Some(container) })
 }
 
 /// For the store as the victim knows it and as this machine does, and for the proxy before it.
 fn certificates(host: &str) -> Result<Certificates> {
-    let names = [host, plant::PROXY_HOST, "localhost", "127.0.0.1"].map(str::to_owned);
+    let names = [host, plant::PROXY_HOST, HERE, "127.0.0.1"].map(str::to_owned);
     Certificates::generate(&names, phoenix_store::Validity::current())
         .doing("making the store's certificates")
 }

@@ -66,6 +66,7 @@ pub(crate) struct Container {
     pub bin: String,
     pub postgres: Version,
     pub pgbackrest: Version,
+    pub furniture: Furniture,
 }
 
 /// What a container is furnished with.
@@ -108,7 +109,7 @@ pub(crate) async fn raise(
     let port = port.ok_or_else(|| Error::unverified("starting the victim", "its port is not published"))?;
     let (bin, postgres, pgbackrest) = furnish(plant, image, &name, furniture).await?;
     let image = image.to_owned();
-    Ok(Container { name, image, volumes, all_volumes, port, bin, postgres, pgbackrest })
+    Ok(Container { name, image, volumes, all_volumes, port, bin, postgres, pgbackrest, furniture })
 }
 
 async fn start(plant: &Plant, image: &str, name: &str, volumes: &[String; 2]) -> Result<()> {
@@ -166,6 +167,14 @@ pub(crate) fn publish(host: &mut HostConfig, port: u16) {
     let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(String::new()) };
     host.publish_all_ports = Some(false);
     host.port_bindings = Some(HashMap::from([(format!("{port}/tcp"), Some(vec![binding]))]));
+}
+
+/// Writes pgBackRest's configuration anew.
+pub(crate) async fn configure(plant: &Plant, name: &str, furniture: Furniture) -> Result<()> {
+    let user = &plant.config.victim_user;
+    let text = pgbackrest_conf(plant, furniture).text();
+    let script = format!("{}chown {user} {PGBACKREST_CONF}\n", write_file(PGBACKREST_CONF, &text, "600"));
+    plant.script(name, "0", "configure pgBackRest", &script).await.map(drop)
 }
 
 /// Makes directories and files in a container as root, and looks what it has.
