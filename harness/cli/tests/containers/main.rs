@@ -2,6 +2,7 @@
 //! what it says of bad input. It needs a Docker engine, and its tests run in the profile `containers`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod capabilities;
 mod docker;
 mod wipe;
 

@@ -91,6 +91,15 @@ impl Drill {
         self.come_back(goal, async |span: &Span| place.restore_in_place(castle, target, span).await).await
     }
 
+    /// Starts a castle again whose server is dead, on its own data: the same life goes on.
+    pub async fn revive(
+        &mut self,
+        place: &(impl crate::Kill + ?Sized),
+        castle: Box<dyn Castle>,
+    ) -> Result<Box<dyn Castle>> {
+        self.scene.spans.run("revive", async |span| place.revive(castle, span).await).await
+    }
+
     async fn come_back(
         &mut self,
         target: RecoveryTarget,
