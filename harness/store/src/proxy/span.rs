@@ -57,16 +57,18 @@ impl<'a> Span<'a> {
         there.map(|(key, _)| self.name(key)).find(|name| *name > last)
     }
 
-    /// The keys of this page.
+    /// The keys of this page. What is deleted belongs to the page before it; there are stores that
+    /// begin a page with the prefix of keys that are all deleted.
     pub(super) fn keys<'k>(&self, keys: &'k Keys) -> impl Iterator<Item = (&'k str, &'k Held<Entry>)> {
         let next = self.next_page(keys);
-        let first = match &self.first {
-            Bound::Included(first) => Bound::Included(first.as_str()),
-            Bound::Excluded(first) => Bound::Excluded(first.as_str()),
-            Bound::Unbounded => Bound::Unbounded,
+        let begins = |(key, held): &(&str, &Held<Entry>)| match &self.first {
+            Bound::Included(first) => held.latest.is_some() && self.name(key) >= first.as_str(),
+            Bound::Excluded(first) => *key > first.as_str(),
+            Bound::Unbounded => true,
         };
-        keys.range::<str, _>((first, Bound::Unbounded))
+        keys.iter()
             .map(|(key, held)| (key.as_str(), held))
+            .skip_while(move |entry| !begins(entry))
             .take_while(move |(key, _)| next.is_none_or(|next| self.name(key) < next))
     }
 }
@@ -79,4 +81,53 @@ pub(super) fn listed(document: &Document<'_>, child: &Element<'_>) -> Option<Str
         _ => return None,
     };
     Some(document.coding().read(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(latest: Option<()>) -> Held<Entry> {
+        let entry = Entry {
+            version_id: "1".to_owned(),
+            modified: String::new(),
+            etag: String::new(),
+            bytes: String::new(),
+            storage_class: String::new(),
+        };
+        Held { latest: latest.map(|()| entry.clone()), before: Some(entry) }
+    }
+
+    /// What one page shows if every version before is seen, by the page that the store made.
+    fn names(url: &str, entries: &[&str], truncated: bool) -> Vec<String> {
+        let there = Some(());
+        let keys: Keys =
+            [("a", there), ("b/1", None), ("c", there), ("d/1", None), ("d/2", None), ("e", there)]
+                .map(|(key, latest)| (key.to_owned(), held(latest)))
+                .into();
+        let entries: String =
+            entries.iter().map(|name| format!("<Contents><Key>{name}</Key></Contents>")).collect();
+        let text = format!("<L><IsTruncated>{truncated}</IsTruncated>{entries}</L>");
+        let query = Query { prefix: "", delimiter: Some("/"), after_prefix: None, limit: usize::MAX };
+        let span = Span::of(&Document::parse(&text).unwrap(), UrlQuery(url), query).unwrap();
+        let mut names: Vec<String> = span.keys(&keys).map(|(key, _)| span.name(key).to_owned()).collect();
+        names.dedup();
+        names
+    }
+
+    #[test]
+    fn pages_meet_where_the_next_key_is_there() {
+        assert_eq!(names("list-type=2", &["a"], true), ["a", "b/"]);
+        assert_eq!(names("list-type=2&continuation-token=t", &["c"], true), ["c", "d/"]);
+        assert_eq!(names("list-type=2&continuation-token=t", &["e"], false), ["e"]);
+        assert_eq!(names("list-type=2", &["a", "c", "e"], false), ["a", "b/", "c", "d/", "e"]);
+        assert_eq!(names("list-type=2&start-after=b/1", &["c"], true), ["c", "d/"]);
+    }
+
+    #[test]
+    fn a_prefix_of_deleted_keys_is_not_on_two_pages() {
+        assert_eq!(names("list-type=2&continuation-token=t", &["d/"], true), [""; 0]);
+        assert_eq!(names("list-type=2&continuation-token=t", &["d/", "e"], false), ["e"]);
+        assert_eq!(names("list-type=2", &["a", "b/"], true), ["a", "b/"]);
+    }
 }
