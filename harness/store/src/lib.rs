@@ -1,8 +1,9 @@
 //! The object store that a drill's backups live in: an embedded S3 server that keeps every version
-//! and fails on command, and the client that inspects any S3 store. Environments start the server,
-//! drills arm its faults and prove with the inspector that a wipe took nothing from the store. It
-//! may use `phoenix-core` and no other crate of ours, starts no processes, and touches no files
-//! but its own directory, the CA's certificate and the access log.
+//! and fails on command, a proxy that makes any other store fail the same way, and the client that
+//! inspects any S3 store. Environments start the server or the proxy, drills arm the faults and prove
+//! with the inspector that a wipe took nothing from the store. It may use `phoenix-core` and no other
+//! crate of ours, starts no processes, and touches no files but its own directory, the CA's
+//! certificate and the access log.
 
 mod access_log;
 mod auth;

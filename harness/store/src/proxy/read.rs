@@ -7,13 +7,12 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::error::ProxyError;
 use super::forward::Forwarder;
+use super::versions::Entry;
 use crate::fault::answer;
 use crate::fault::layer::AnswerBody;
 use crate::fault::request::{Query, Target};
 use crate::fault::sight::{EMPTY_ETAG, Held, Seen, see};
 use crate::percent::encode;
-
-use super::versions::Entry;
 
 impl Forwarder {
     /// Asks the store first: what it refuses is refused, and only what it would answer is changed.
