@@ -51,6 +51,9 @@ impl Kill for Containers {
         Box::pin(async move {
             let plant = self.plant()?;
             let victim = plant.container().await?;
+            if let Some(died) = plant.died(&victim.name).await? {
+                return Err(Error::Demand(format!("there was nothing to kill: {}", died.chain())));
+            }
             let evidence = match casualty {
                 Casualty::PgBackRest => return self.kill_inside("pgbackrest", KILL).await,
                 Casualty::Postgres => {
@@ -61,12 +64,6 @@ impl Kill for Containers {
                     self.kill_inside("postgres", &postmaster).await?
                 }
                 Casualty::Machine => {
-                    if let Some(died) = plant.died(&victim.name).await? {
-                        return Err(Error::Demand(format!(
-                            "there was no container to kill: {}",
-                            died.chain()
-                        )));
-                    }
                     plant.engine.kill(&victim.name).await?;
                     plant.note(format!("SIGKILL of the container {}", victim.name))
                 }

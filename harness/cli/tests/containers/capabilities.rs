@@ -5,7 +5,7 @@ use crate::{assert_clean, docker::docker, play};
 use phoenix_containers::Containers;
 use phoenix_core::{Fault, Promise, RecoveryTarget, Verdict};
 use phoenix_drill::{BackupKind, Castle, Casualty, Drill, Kill, Partition, Pause, Result, Wait, wait_for};
-use phoenix_store::{AnswerFault, Fault as StoreFault, Operation};
+use phoenix_store::{AnswerFault, Fault as StoreFault, KeyMatch, Operation};
 use rstest::rstest;
 use std::time::Duration;
 
@@ -59,12 +59,12 @@ async fn a_killed_server_is_revived_on_its_own_data(#[case] casualty: Casualty, 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_backup_is_no_backup_and_the_next_one_is() {
     let played = play(Verdict::Valid, async |drill: &mut Drill, place: &Containers| {
-        drill.announce("terminating connection", "pgBackRest was killed");
         let castle = first_half(drill, place).await?;
         // uploads that take a while leave time to kill the one that waits for them
         let slow = AnswerFault::Delay { delay: Duration::from_millis(500) };
         let faults = place.store_faults().await?;
-        faults.arm(StoreFault::new("slow upload", slow).on(Operation::Put)).unwrap();
+        let backups = KeyMatch::Contains("/backup/".to_owned());
+        faults.arm(StoreFault::new("slow upload", slow).on(Operation::Put).on_keys(backups)).unwrap();
         let killed = async {
             wait_for("the backup to upload", Duration::from_secs(30), Duration::from_millis(10), || async {
                 Ok(if faults.evidence().is_empty() {
