@@ -2,7 +2,8 @@
 //! a castle that PostgreSQL and pgBackRest call healthy; and without the fault all is well.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use phoenix_cli::testing::{evidence, ledger_of};
+use phoenix_cli::testing::{containers, evidence, ledger_of};
+use phoenix_containers::Containers;
 use phoenix_core::{
     Fault, Lsn, Promise, RecoveryTarget, SegmentSize, Timeline, Verdict, WalSegment, ledger::Outcome,
 };
@@ -26,10 +27,27 @@ enum Recovery {
     Sealed,
 }
 
+/// An environment whose store can be made to lose a segment.
+trait Faulty: Environment {
+    async fn lose(&self, lost: StoreFault);
+}
+
+impl Faulty for Local {
+    async fn lose(&self, lost: StoreFault) {
+        self.store_faults().await.unwrap().arm(lost).unwrap();
+    }
+}
+
+impl Faulty for Containers {
+    async fn lose(&self, lost: StoreFault) {
+        self.store_faults().await.unwrap().arm(lost).unwrap();
+    }
+}
+
 /// The protocol, with something planted after the fire; notes where the missing segment begins.
-async fn play(
+async fn play<E: Faulty>(
     drill: &mut Drill,
-    place: &Local,
+    place: &E,
     planted: Planted,
     recovery: Recovery,
     begins: &Mutex<Lsn>,
@@ -54,7 +72,7 @@ async fn play(
         *begins.lock().unwrap() = Lsn(segment.end(size).0 - size.bytes());
         let lost = StoreFault::new("missing segment", StorageFault::Lost)
             .on_keys(KeyMatch::Contains(segment.name(size)));
-        place.store_faults().await.unwrap().arm(lost).unwrap();
+        place.lose(lost).await;
         if recovery == Recovery::Sealed {
             drill.announce("recovery ended before configured recovery target was reached", "planted");
         }
@@ -73,8 +91,27 @@ async fn a_missing_segment_is_found(
     #[case] planted: Planted,
     #[case] recovery: Recovery,
     #[case] expected: Verdict,
+    #[values("local", "containers")] place: &str,
 ) {
-    let place = Local::new(LocalConfig::default()).await.unwrap();
+    match place {
+        "local" => {
+            let place = Local::new(LocalConfig::default()).await.unwrap();
+            find_the_missing_segment(place, planted, recovery, expected).await;
+        }
+        // the same fault, in a proxy before MinIO
+        _ => {
+            let place = Containers::new(containers()).await.unwrap();
+            find_the_missing_segment(place, planted, recovery, expected).await;
+        }
+    }
+}
+
+async fn find_the_missing_segment<E: Faulty>(
+    place: E,
+    planted: Planted,
+    recovery: Recovery,
+    expected: Verdict,
+) {
     let settings = Settings { evidence: evidence(), keep: Keep::Never, ..Settings::default() };
     let about = Scenario {
         name: "planted-loss",
@@ -84,7 +121,7 @@ async fn a_missing_segment_is_found(
         finding: None,
     };
     let begins = Mutex::new(Lsn(0));
-    let acted = async |drill: &mut Drill, place: &Local| play(drill, place, planted, recovery, &begins).await;
+    let acted = async |drill: &mut Drill, place: &E| play(drill, place, planted, recovery, &begins).await;
     let played = stage::play(stage::new_run(), &about, &place, settings, Vec::new(), acted).await.unwrap();
     let report = &played.report;
     assert_eq!(report.verdict, Some(expected), "{:#?}", report.findings);
@@ -100,7 +137,7 @@ async fn a_missing_segment_is_found(
     let account = report.account.as_ref().unwrap();
     let lost = |row| account.lost.iter().any(|lost| lost.row == row);
     for attempt in phoenix_core::ledger::attempts(&ledger_of(&played).unwrap()).unwrap().into_values() {
-        let Outcome::Ok { commit, .. } = attempt.outcome else { panic!("{attempt:?}") };
+        let Outcome::Ok { commit, .. } = attempt.outcome else { unreachable!("{attempt:?}") };
         if commit.lsn_after <= begins {
             assert!(!lost(attempt.row), "{attempt:?}");
         } else if commit.lsn_before >= begins {
@@ -110,5 +147,4 @@ async fn a_missing_segment_is_found(
     assert!(account.lost.len() > 200 && account.lost.len() < 600, "{} rows", account.lost.len());
     assert!(account.holes.is_empty() && account.changed.is_empty() && account.unexpected.is_empty());
     assert!(report.memories.iter().all(|memory| memory.content == "DATO_A"));
-    assert_eq!(place.name(), "local");
 }

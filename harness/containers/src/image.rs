@@ -57,22 +57,23 @@ pub(crate) async fn ready(
 
 /// The id of an image, which is pulled if it is not here. `setting` is what names it.
 async fn have(engine: &Engine, reference: &str, setting: &str, span: &Span) -> Result<String> {
-    if let Some(id) = id(engine, reference).await? {
-        return Ok(id);
-    }
-    span.progress(format!("pulling {reference}"));
-    let pulled = generic(reference).pull_image().await;
-    let why = match pulled {
-        Ok(_) => match id(engine, reference).await? {
-            Some(id) => return Ok(id),
-            None => "it was pulled, and is not there".to_owned(),
-        },
-        Err(error) => phoenix_drill::error::chain(&error),
+    let why = match found_or_pulled(engine, reference, span).await {
+        Ok(id) => return Ok(id),
+        Err(error) => error.chain(),
     };
     let advice = format!(
         "check the name and `docker pull {reference}`, or name another as {setting} in [containers] of castle.toml"
     );
     Err(Error::missing(format!("the image {reference} cannot be had: {why}"), advice))
+}
+
+async fn found_or_pulled(engine: &Engine, reference: &str, span: &Span) -> Result<String> {
+    if let Some(id) = id(engine, reference).await? {
+        return Ok(id);
+    }
+    span.progress(format!("pulling {reference}"));
+    generic(reference).pull_image().await.map(drop).doing("pulling it")?;
+    id(engine, reference).await?.ok_or_else(|| Error::unverified("pulling it", "it is not there after that"))
 }
 
 async fn id(engine: &Engine, reference: &str) -> Result<Option<String>> {

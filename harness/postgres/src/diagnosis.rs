@@ -26,6 +26,8 @@ pub enum Encryption {
     WithoutKey,
 }
 
+/// The DETAIL below the FATAL line that names both major versions.
+const VERSIONS: &str = "The data directory was initialized by PostgreSQL version";
 const TARGET_MISSED: &str = "recovery ended before configured recovery target was reached";
 
 /// The most telling cause of a rebirth that failed.
@@ -45,6 +47,9 @@ pub fn not_reborn(symptoms: &Symptoms) -> Finding {
             "the recovery target does not lie in the archived WAL",
             "choose a target that the archive holds, or find out why the WAL after it is not there",
         )
+    } else if says("database files are incompatible with server") {
+        let fix = "restore with the major version that the backup was taken with, and upgrade after that";
+        Finding::certain("version-mismatch", "the backup is of another major version of PostgreSQL", fix)
     } else if says("could not restore file") {
         Finding::certain(
             "archive-get-failed",
@@ -94,7 +99,7 @@ fn alarming(symptoms: &Symptoms) -> Vec<String> {
     };
     let mut lines =
         of(&symptoms.restore_output, &["WARN:", "ERROR:", "[FileMissingError]", "[ProtocolError]"]);
-    lines.extend(of(&symptoms.server_log, &["FATAL:", "PANIC:", " WARN: ", " ERROR: "]));
+    lines.extend(of(&symptoms.server_log, &["FATAL:", "PANIC:", " WARN: ", " ERROR: ", VERSIONS]));
     lines.dedup();
     lines.truncate(20);
     lines
@@ -117,6 +122,8 @@ mod tests {
         };
         let turned_away = "FATAL:  the database system is starting up\n".repeat(100);
         assert_eq!(code(server(&format!("{turned_away}[9] FATAL:  {TARGET_MISSED}"))), "target-not-reached");
+        let incompatible = "FATAL:  database files are incompatible with server";
+        assert_eq!(code(server(incompatible)), "version-mismatch");
         assert_eq!(
             code(server("FATAL:  could not restore file \"0001\" from archive")),
             "archive-get-failed"

@@ -1,9 +1,13 @@
 //! What is special about the containers environment: its wipe, its capabilities, its cleaning up, and
 //! what it says of bad input. It needs a Docker engine, and its tests run in the profile `containers`.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad_input;
 mod capabilities;
 mod docker;
+mod killed;
+#[path = "../support/mod.rs"]
+mod support;
 mod wipe;
 
 use phoenix_cli::testing::{containers, evidence};
