@@ -6,6 +6,7 @@ use phoenix_containers::{ContainersConfig, Images};
 use phoenix_core::{Secret, SegmentSize};
 use phoenix_drill::{Keep, Settings, Target};
 use phoenix_local::{LocalConfig, Storage};
+use phoenix_postgres::settings::Shipped;
 use phoenix_repository::ExternalStore;
 use serde::Deserialize;
 use std::{
@@ -46,6 +47,8 @@ struct LocalSection {
     pgbackrest: Option<PathBuf>,
     wal_segment_size: Option<Bytes>,
     archive_timeout: Option<Period>,
+    postgresql_conf: Option<PathBuf>,
+    pgbackrest_conf: Option<PathBuf>,
     victim_user: Option<String>,
     store_port: Option<u16>,
     store: Option<StoreSection>,
@@ -60,6 +63,8 @@ struct ContainersSection {
     pgbackrest: Option<String>,
     victim_image: Option<String>,
     rebirth_image: Option<String>,
+    postgresql_conf: Option<PathBuf>,
+    pgbackrest_conf: Option<PathBuf>,
     victim_user: Option<String>,
     wal_segment_size: Option<Bytes>,
     archive_timeout: Option<Period>,
@@ -169,7 +174,9 @@ impl Castle {
 pub enum CastleFileError {
     /// It cannot be read.
     #[error("{path} cannot be read: {source}")]
-    #[diagnostic(help("give the configuration with --config FILE"))]
+    #[diagnostic(help(
+        "check the name, and who may read it; castle.toml itself is given with --config FILE"
+    ))]
     Unreadable {
         /// Where.
         path: String,
@@ -265,6 +272,7 @@ pub fn parse(
     set(&mut config.archive_timeout_s, local.archive_timeout.and_then(|p| p.0.as_secs().try_into().ok()));
     (config.postgres_bin, config.pgbackrest) = (local.postgres_bin, local.pgbackrest);
     (config.victim_user, config.store_port) = (local.victim_user, local.store_port);
+    config.shipped = shipped(local.postgresql_conf, local.pgbackrest_conf)?;
     config.store = local.store.map(|store| external(store, &variable)).transpose()?;
     let config = &mut castle.containers;
     set(&mut config.victim_user, containers.victim_user);
@@ -273,6 +281,7 @@ pub fn parse(
         containers.archive_timeout.and_then(|p| p.0.as_secs().try_into().ok()),
     );
     config.segment_size = segment_size("[containers]", containers.wal_segment_size)?;
+    config.shipped = shipped(containers.postgresql_conf, containers.pgbackrest_conf)?;
     config.store = containers.store.map(|store| external(store, &variable)).transpose()?;
     let mut images = Images {
         postgresql: containers.postgresql,
@@ -285,6 +294,15 @@ pub fn parse(
     set(&mut images.base, containers.base_image);
     config.images = images.overridden(&variable);
     Ok(castle)
+}
+
+fn shipped(postgresql: Option<PathBuf>, pgbackrest: Option<PathBuf>) -> Result<Shipped, CastleFileError> {
+    let text = |path: PathBuf| {
+        let unreadable = |source| CastleFileError::Unreadable { path: path.display().to_string(), source };
+        std::fs::read_to_string(&path).map_err(unreadable)
+    };
+    let (postgresql, pgbackrest) = (postgresql.map(text).transpose()?, pgbackrest.map(text).transpose()?);
+    Ok(Shipped { postgresql, pgbackrest })
 }
 
 fn external(

@@ -107,3 +107,26 @@ async fn a_drill_that_did_nothing_is_never_valid() {
     assert_eq!(played.report.verdict, Some(Verdict::unknown("the scenario ended without judging anything")));
     assert_eq!(played.exit_status, 3);
 }
+
+/// Your own lines of postgresql.conf and pgbackrest.conf are in force, and a drill's own haste is not.
+#[rstest::rstest]
+#[case::local("local", "postgres-1.log")]
+#[case::containers("containers", "victim-1.log")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shipped_configuration_is_drilled_as_it_is(#[case] environment: &str, #[case] log: &str) {
+    let folder = folder();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("pg.conf", "log_connections = on\narchive_mode = off # a drill cannot do without\n");
+    write("rest.conf", "compress-type=lz4\nstart-fast=y\n");
+    let section =
+        format!("[{environment}]\npostgresql-conf = \"pg.conf\"\npgbackrest-conf = \"rest.conf\"\n");
+    write("castle.toml", &section);
+    run(folder.path(), ["drill", "--environment", environment, "--rows", "50"]).await.assert(0, "VALID");
+    let logs = evidence(folder.path()).join("logs");
+    let server = fs::read_to_string(logs.join(log)).unwrap();
+    assert!(server.contains("connection received"), "{server}");
+    let all: Vec<_> = fs::read_dir(&logs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let backup = all.iter().find(|path| path.to_string_lossy().ends_with("-backup.txt")).unwrap();
+    let backup = fs::read_to_string(backup).unwrap();
+    assert!(backup.contains("--compress-type=lz4") && !backup.contains("--repo1-bundle"), "{backup}");
+}

@@ -16,6 +16,7 @@ use phoenix_drill::{
 };
 use phoenix_postgres::settings::{Listen, Pace, ServerSettings, postgresql_conf};
 use phoenix_repository::must;
+use phoenix_store::Inspector;
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
@@ -37,6 +38,11 @@ impl Containers {
     pub async fn new(config: ContainersConfig) -> Result<Self> {
         let engine = Engine::connect().await?;
         Ok(Self { config, engine, plant: OnceLock::new(), born: OnceLock::new(), making: Arc::default() })
+    }
+
+    /// The client that looks into the store, once a castle is born.
+    pub fn store_inspector(&self) -> Result<Inspector> {
+        Ok(self.plant()?.vault.inspector())
     }
 
     pub(crate) fn plant(&self) -> Result<&Arc<Plant>> {
@@ -68,14 +74,15 @@ impl Containers {
 /// Makes a cluster that listens, archives, and wants a password from whoever comes by the network.
 async fn initdb(plant: &Plant, container: &Container) -> Result<()> {
     let (bin, megabytes) = (&container.bin, plant.segment_size.bytes() >> 20);
-    let sync = if plant.config.pace == Pace::Fast { " --no-sync" } else { "" };
+    let sync = if plant.config.shipped.pace() == Pace::Fast { " --no-sync" } else { "" };
     let settings = ServerSettings {
         listen: Listen::Everywhere,
         socket_directory: SOCKET.to_owned(),
         port: PORT,
         archive_command: plant.pgbackrest().archive_command(),
         archive_timeout_s: plant.config.archive_timeout_s,
-        pace: plant.config.pace,
+        pace: plant.config.shipped.pace(),
+        shipped: plant.config.shipped.postgresql.clone(),
     };
     let text = postgresql_conf(&settings);
     let password = format!("{ROOT}/conf/password");

@@ -1,7 +1,7 @@
 //! How the containers environment is set up. The names of all images are here and nowhere else.
 
 use phoenix_core::SegmentSize;
-use phoenix_postgres::settings::Pace;
+use phoenix_postgres::settings::Shipped;
 use phoenix_repository::ExternalStore;
 
 /// The images of a drill. Each may be pinned by digest: `debian@sha256:…`.
@@ -67,8 +67,8 @@ pub struct ContainersConfig {
     pub images: Images,
     /// The user in the victim's image that PostgreSQL and pgBackRest run as.
     pub victim_user: String,
-    /// Fast settings, or the programs' defaults.
-    pub pace: Pace,
+    /// The configuration that is shipped; without any, a drill's own, made for speed.
+    pub shipped: Shipped,
     /// The size of WAL segments; if absent 1 MiB, so that few rows fill several, or PostgreSQL's 16 MiB
     /// for bulk data of 64 MiB or more.
     pub segment_size: Option<SegmentSize>,
@@ -83,7 +83,7 @@ impl Default for ContainersConfig {
         Self {
             images: Images::default(),
             victim_user: "postgres".to_owned(),
-            pace: Pace::default(),
+            shipped: Shipped::default(),
             segment_size: None,
             archive_timeout_s: 0,
             store: None,

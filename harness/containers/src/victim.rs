@@ -242,6 +242,7 @@ fn pgbackrest_conf(plant: &Plant, furniture: Furniture) -> Config {
         port: PORT,
         socket_directory: SOCKET.to_owned(),
         work_directory: WORK.to_owned(),
-        pace: plant.config.pace,
+        pace: plant.config.shipped.pace(),
+        shipped: plant.config.shipped.pgbackrest.clone(),
     }
 }

@@ -75,7 +75,7 @@ async fn initdb(plant: &Plant) -> Result<()> {
             .map(str::to_owned)
             .into();
     argv.extend([format!("--wal-segsize={megabytes}"), "--data-checksums".to_owned()]);
-    if plant.config.pace == Pace::Fast {
+    if plant.config.shipped.pace() == Pace::Fast {
         argv.push("--no-sync".to_owned());
     }
     let capsule = Capsule { shared_memory: SharedMemory::Forbidden, ..plant.capsule.clone() };

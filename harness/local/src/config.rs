@@ -1,7 +1,7 @@
 //! How the local environment is set up.
 
 use phoenix_core::SegmentSize;
-use phoenix_postgres::settings::Pace;
+use phoenix_postgres::settings::Shipped;
 use phoenix_repository::ExternalStore;
 use std::path::PathBuf;
 
@@ -34,8 +34,8 @@ pub struct LocalConfig {
     pub postgres_bin: Option<PathBuf>,
     /// The program `pgbackrest`; the one in PATH, if absent.
     pub pgbackrest: Option<PathBuf>,
-    /// Fast settings, or the programs' defaults.
-    pub pace: Pace,
+    /// The configuration that is shipped; without any, a drill's own, made for speed.
+    pub shipped: Shipped,
     /// The size of WAL segments; if absent 1 MiB, so that few rows fill several, or PostgreSQL's 16 MiB
     /// for bulk data of 64 MiB or more.
     pub segment_size: Option<SegmentSize>,

@@ -138,7 +138,8 @@ impl Plant {
             port: PORT,
             socket_directory: self.in_victim("socket"),
             work_directory: self.in_victim("work"),
-            pace: self.config.pace,
+            pace: self.config.shipped.pace(),
+            shipped: self.config.shipped.pgbackrest.clone(),
         };
         for directory in ["", "data", "socket", "work", "work/log", "work/lock", "work/spool", "repository"] {
             let path = self.victim().join(directory);
@@ -159,7 +160,8 @@ impl Plant {
             port: PORT,
             archive_command: self.pgbackrest().archive_command(),
             archive_timeout_s: self.config.archive_timeout_s,
-            pace: self.config.pace,
+            pace: self.config.shipped.pace(),
+            shipped: self.config.shipped.postgresql.clone(),
         };
         let text = postgresql_conf(&server);
         let path = self.data().join("postgresql.conf");

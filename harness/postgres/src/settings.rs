@@ -39,6 +39,8 @@ pub struct ServerSettings {
     pub archive_timeout_s: u32,
     /// How fast.
     pub pace: Pace,
+    /// Lines that are shipped. What a drill cannot do without comes after them, and wins.
+    pub shipped: Option<String>,
 }
 
 /// Fast settings, or PostgreSQL's own.
@@ -50,6 +52,22 @@ pub enum Pace {
     Fast,
     /// PostgreSQL's defaults.
     Default,
+}
+
+/// The configuration that is shipped with an image or a machine, to be drilled as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shipped {
+    /// Lines of `postgresql.conf`.
+    pub postgresql: Option<String>,
+    /// Lines of the section `[global]` of `pgbackrest.conf`.
+    pub pgbackrest: Option<String>,
+}
+
+impl Shipped {
+    /// What is shipped is not made faster.
+    pub fn pace(&self) -> Pace {
+        if *self == Self::default() { Pace::Fast } else { Pace::Default }
+    }
 }
 
 /// The text to append to `postgresql.conf`.
@@ -85,7 +103,12 @@ pub fn postgresql_conf(server: &ServerSettings) -> String {
         ];
         settings.extend(fast.map(|(name, value)| (name, value.to_owned())));
     }
-    let mut text = String::from("\n# Phoenix\n");
+    let mut text = String::new();
+    if let Some(shipped) = &server.shipped {
+        // writing to a String cannot fail
+        let _ = writeln!(text, "\n# shipped\n{}", shipped.trim());
+    }
+    text.push_str("\n# Phoenix\n");
     for (name, value) in settings {
         // writing to a String cannot fail
         let _ = writeln!(text, "{name} = {value}");
@@ -106,8 +129,10 @@ mod tests {
             archive_command: "push '%p'".into(),
             archive_timeout_s: 0,
             pace: Pace::Default,
+            shipped: Some("port = 1\n".into()),
         };
         let text = postgresql_conf(&server);
+        assert!(text.find("port = 1\n") < text.find("port = 5432\n"), "{text}");
         assert!(text.contains("unix_socket_directories = '/tmp/it''s'\n"), "{text}");
         assert!(text.contains("archive_command = 'push ''%p'''\n") && !text.contains("fsync"), "{text}");
     }

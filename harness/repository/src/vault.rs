@@ -6,7 +6,7 @@ use phoenix_postgres::{
     diagnosis::Encryption,
     pgbackrest::{self, Repository, S3},
 };
-use phoenix_store::{Credentials, Inspector, ObjectVersion};
+use phoenix_store::{Credentials, Inspector, ObjectVersion, VersionKind};
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
@@ -67,15 +67,36 @@ impl Vault {
         self.inspector().versions(&format!("{}/", self.prefix())).await.doing("listing the store")
     }
 
-    /// What was added since; an error if anything is missing or altered.
+    /// The keys that were added since; an error if anything is missing or altered. Versions that are still
+    /// there below another do not count: nobody who restores sees them. pgBackRest itself writes its info
+    /// files anew, and nothing else.
     pub async fn added_since(&self, before: &[ObjectVersion]) -> Result<Vec<String>> {
         let difference = phoenix_store::difference(before, &self.versions().await?);
-        let (missing, altered) = (difference.missing.len(), difference.altered.len());
-        if missing + altered > 0 {
-            let harmed = format!("{missing} objects are missing, {altered} altered");
-            return Err(Error::unverified("wiping the castle harmed the store", harmed));
+        let old = |new: &ObjectVersion| before.iter().find(|old| old.is_latest && old.key == new.key);
+        let is_info = |key: &str| key.ends_with(".info") || key.ends_with(".info.copy");
+        let mut missing: BTreeSet<_> = difference.missing.iter().map(|version| version.key.clone()).collect();
+        let mut altered: BTreeSet<_> =
+            difference.altered.iter().map(|alteration| alteration.before.key.clone()).collect();
+        let mut added = Vec::new();
+        for new in difference.added {
+            match (new.kind, old(&new)) {
+                (VersionKind::DeleteMarker, _) => missing.insert(new.key),
+                (VersionKind::Object, Some(old)) if old.etag != new.etag && !is_info(&new.key) => {
+                    altered.insert(new.key)
+                }
+                (VersionKind::Object, _) => {
+                    added.push(new.key);
+                    continue;
+                }
+            };
         }
-        Ok(difference.added.iter().map(|version| version.key.clone()).collect())
+        if missing.is_empty() && altered.is_empty() {
+            return Ok(added);
+        }
+        let first = missing.iter().chain(&altered).next().cloned().unwrap_or_default();
+        let (missing, altered) = (missing.len(), altered.len());
+        let harmed = format!("{missing} objects are missing, {altered} altered, first {first}");
+        Err(Error::unverified("wiping the castle harmed the store", harmed))
     }
 
     /// Whether the repository is encrypted, if the store lets itself be asked, and whether a restore
@@ -95,4 +116,51 @@ impl Vault {
 /// Small segments, so that few rows fill several; PostgreSQL's own where bulk data would fill thousands.
 pub fn segment_size_for(size_bytes: u64) -> SegmentSize {
     if size_bytes < 64 << 20 { SegmentSize::MIN } else { SegmentSize::DEFAULT }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phoenix_store::{StoreConfig, StoreServer};
+
+    /// A wipe may add to the store; it may not take, nor change.
+    #[tokio::test]
+    async fn harm_to_the_store_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = Credentials::generate();
+        let config = StoreConfig::new(folder.path().join("store"), "bucket", credentials.clone());
+        let server = StoreServer::start(config).await.unwrap();
+        let store = S3 {
+            path: "/drill".into(),
+            bucket: "bucket".into(),
+            host: "localhost".into(),
+            port: server.port(),
+            region: "us-east-1".into(),
+            access_key: credentials.access_key,
+            secret_key: credentials.secret_key,
+            ca_file: String::new(),
+            connect_to: None,
+        };
+        let inspector = crate::inspect(&store, &server.endpoint(), server.ca_file()).unwrap();
+        let vault = Vault::new(store, inspector.clone(), SegmentSize::MIN, CastlePlan::default());
+        for key in ["drill/a", "drill/b", "drill/backup/castle/backup.info", "another/c"] {
+            inspector.put(key, key).await.unwrap();
+        }
+        let before = vault.versions().await.unwrap();
+        inspector.put("drill/new", "new").await.unwrap();
+        inspector.put("drill/a", "drill/a").await.unwrap();
+        inspector.put("drill/backup/castle/backup.info", "another backup").await.unwrap();
+        inspector.delete("another/c").await.unwrap();
+        let added = vault.added_since(&before).await.unwrap();
+        assert_eq!(added, ["drill/a", "drill/backup/castle/backup.info", "drill/new"]);
+
+        inspector.delete("drill/a").await.unwrap();
+        inspector.put("drill/b", "other").await.unwrap();
+        let harm = vault.added_since(&before).await.unwrap_err().chain();
+        assert_eq!(
+            harm,
+            "wiping the castle harmed the store: 1 objects are missing, 1 altered, first drill/a"
+        );
+        server.shutdown().await;
+    }
 }

@@ -52,6 +52,8 @@ pub struct Config {
     pub work_directory: String,
     /// Fast settings, or pgBackRest's own.
     pub pace: crate::settings::Pace,
+    /// Lines for the section `[global]` that are shipped.
+    pub shipped: Option<String>,
 }
 
 /// Whether secrets are shown.
@@ -117,6 +119,7 @@ impl Config {
         for kind in ["log", "lock", "spool"] {
             lines.push(format!("{kind}-path={}/{kind}", self.work_directory));
         }
+        lines.extend(self.shipped.iter().map(|shipped| shipped.trim().to_owned()));
         let mut text = lines.join("\n");
         let Self { stanza, data_directory, port, socket_directory, .. } = self;
         // writing to a String cannot fail
@@ -156,12 +159,14 @@ mod tests {
             socket_directory: "/run".into(),
             work_directory: "/work".into(),
             pace: crate::settings::Pace::Fast,
+            shipped: Some("process-max=2\n".into()),
         };
         assert!(
             config.text().contains("repo1-s3-key-secret=canary-key")
                 && config.text().contains("repo1-cipher-pass=canary-cipher")
         );
         assert!(!config.redacted().contains("canary"), "{}", config.redacted());
+        assert!(config.text().contains("\nprocess-max=2\n\n[castle]"), "{}", config.text());
         assert!(
             config.text().contains("repo2-path=/near\n")
                 && config.text().contains("\n\n[castle]\npg1-path=/data\n")
