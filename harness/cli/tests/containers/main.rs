@@ -6,6 +6,7 @@ mod bad_input;
 mod capabilities;
 mod docker;
 mod killed;
+mod matrix;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;
