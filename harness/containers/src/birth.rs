@@ -66,7 +66,10 @@ impl Containers {
         let sql = sql.await?;
         let create = plant.pgbackrest().stanza_create();
         span.run("stanza", async |_| must(&*plant, "stanza-create", &create).await).await?;
-        span.detail("store, container, initdb, start, stanza");
+        let (postgres, pgbackrest) = (container.postgres, container.pgbackrest);
+        span.detail(format!(
+            "store, container, initdb, start, stanza · postgresql {postgres} · pgbackrest {pgbackrest}"
+        ));
         Ok(Box::new(ContainersCastle::new(plant, sql)))
     }
 }
@@ -109,7 +112,7 @@ impl Environment for Containers {
 
     fn properties(&self) -> BTreeMap<String, String> {
         let mut properties = BTreeMap::from([
-            ("engine", format!("docker {}", self.engine.version)),
+            ("docker", self.engine.version.clone()),
             ("archive_timeout_seconds", self.config.archive_timeout_s.to_string()),
         ]);
         if let (Some(container), Some(plant)) = (self.born.get(), self.plant.get()) {

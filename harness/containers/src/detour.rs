@@ -4,7 +4,6 @@
 use crate::{
     Containers,
     plant::{PROXY_HOST, Plant},
-    store::HERE,
     victim,
 };
 use phoenix_drill::{Doing, Error, Result, SlowStore, Work};
@@ -47,7 +46,10 @@ impl Containers {
 async fn start(plant: &Plant) -> Result<FaultProxy> {
     let store = &plant.vault.store;
     let (host, port, tls_name) = match &plant.store {
-        Some(own) => ("127.0.0.1".to_owned(), own.port(&plant.engine).await?, HERE.to_owned()),
+        Some(own) => {
+            let host = &plant.engine.host;
+            (host.clone(), own.port(&plant.engine).await?, host.clone())
+        }
         None => (store.host.clone(), store.port, store.host.clone()),
     };
     let upstream = Upstream {

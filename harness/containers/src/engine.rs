@@ -29,6 +29,8 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 
 /// An engine that does not answer by then is not there.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// This machine, as the store's certificate calls it.
+const LOCALHOST: &str = "localhost";
 const GET_ENGINE: &str = "install and start a Docker engine (https://docs.docker.com/engine/install), make sure \
 that this user may use it (`docker info`), or name another with DOCKER_HOST; the environment `local` needs none";
 
@@ -42,6 +44,8 @@ pub struct Engine {
     pub version: String,
     /// Where it was reached.
     pub endpoint: String,
+    /// The host at which its published ports are reached from here.
+    pub(crate) host: String,
 }
 
 impl Engine {
@@ -66,7 +70,14 @@ impl Engine {
             Err(_) => return Err(missing(format!("nothing heard for {CONNECT_DEADLINE:?}"))),
         };
         let (id, version) = (info.id.unwrap_or_default(), info.server_version.unwrap_or_default());
-        Ok(Self { docker, id, version, endpoint })
+        let host = remote(&endpoint).unwrap_or(LOCALHOST).to_owned();
+        Ok(Self { docker, id, version, endpoint, host })
+    }
+
+    /// The address of the engine's machine on which ports are published: its loopback, unless this is
+    /// another machine.
+    pub(crate) fn publishes_on(&self) -> &'static str {
+        if self.host == LOCALHOST { "127.0.0.1" } else { "0.0.0.0" }
     }
 
     /// Whether the engine holds an image.
@@ -194,6 +205,14 @@ impl Engine {
     }
 }
 
+/// The host of an engine that is reached by the network, if it is not this machine.
+fn remote(endpoint: &str) -> Option<&str> {
+    let (_, rest) =
+        ["tcp://", "http://", "https://"].iter().find_map(|scheme| endpoint.split_once(scheme))?;
+    let host = rest.split(['/', ':']).next().filter(|host| !host.is_empty())?;
+    (!matches!(host, LOCALHOST | "127.0.0.1")).then_some(host)
+}
+
 /// Whether something bears a run's label.
 pub(crate) fn bears(labels: Option<&HashMap<String, String>>, run: &str) -> bool {
     labels.and_then(|labels| labels.get(RUN)).is_some_and(|label| label == run)
@@ -232,4 +251,23 @@ fn gone<T>(answer: Result<T, EngineError>) -> Result<(), EngineError> {
 pub(crate) fn published(settings: Option<&NetworkSettings>, port: u16) -> Option<u16> {
     let bindings = settings?.ports.as_ref()?.get(&format!("{port}/tcp"))?.as_ref()?;
     bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_elsewhere_publishes_where_it_is() {
+        for (endpoint, host) in [
+            ("tcp://docker:2375", Some("docker")),
+            ("https://10.0.0.7:2376/", Some("10.0.0.7")),
+            ("tcp://127.0.0.1:2375", None),
+            ("tcp://localhost:2375", None),
+            ("unix:///var/run/docker.sock", None),
+            ("its usual place", None),
+        ] {
+            assert_eq!(remote(endpoint), host, "{endpoint}");
+        }
+    }
 }

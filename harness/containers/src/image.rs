@@ -93,11 +93,8 @@ pub(crate) fn generic(reference: &str) -> GenericImage {
 /// anew when any of that changed and only then.
 async fn own(engine: &Engine, scene: &Scene, images: &Images, span: &Span) -> Result<String> {
     let base = have(engine, &images.base, "base-image (PHOENIX_BASE_IMAGE)", span).await?;
-    let [postgresql, pgbackrest] =
-        [&images.postgresql, &images.pgbackrest].map(|version| version.clone().unwrap_or_default());
-    let content = [DOCKERFILE, &images.base, &base, &postgresql, &pgbackrest].join("\n");
-    let digest: String = Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let wanted = format!("{VICTIM}:{digest}");
+    let tag = content_tag(images, &base);
+    let wanted = format!("{VICTIM}:{tag}");
     if id(engine, &wanted).await?.is_some() {
         return Ok(wanted);
     }
@@ -108,19 +105,31 @@ async fn own(engine: &Engine, scene: &Scene, images: &Images, span: &Span) -> Re
     let temporary = format!("{VICTIM}:building-{}", scene.run.slug());
     scene.register.record(&Resource::Image { reference: temporary.clone() })?;
     span.progress(format!("building {wanted} on {}", images.base));
-    let arguments = [("BASE", &images.base), ("POSTGRESQL", &postgresql), ("PGBACKREST", &pgbackrest)];
+    let [postgresql, pgbackrest] = versions(images);
+    let arguments = [("BASE", images.base.as_str()), ("POSTGRESQL", postgresql), ("PGBACKREST", pgbackrest)];
     build(engine, scene, &temporary, &arguments, span).await?;
-    let tag = TagImageOptionsBuilder::new().repo(VICTIM).tag(&digest).build();
+    let tag = TagImageOptionsBuilder::new().repo(VICTIM).tag(&tag).build();
     engine.docker.tag_image(&temporary, Some(tag)).await.doing(format!("naming the image {wanted}"))?;
     remove(engine, &temporary).await?;
     Ok(wanted)
+}
+
+fn versions(images: &Images) -> [&str; 2] {
+    [&images.postgresql, &images.pgbackrest].map(|version| version.as_deref().unwrap_or_default())
+}
+
+/// A digest of the Dockerfile, the base as it is now, and the versions.
+fn content_tag(images: &Images, base_id: &str) -> String {
+    let [postgresql, pgbackrest] = versions(images);
+    let content = [DOCKERFILE, &images.base, base_id, postgresql, pgbackrest].join("\n");
+    Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn build(
     engine: &Engine,
     scene: &Scene,
     tag: &str,
-    arguments: &[(&str, &String)],
+    arguments: &[(&str, &str)],
     span: &Span,
 ) -> Result<()> {
     let mut context = tar::Builder::new(Vec::new());
@@ -131,7 +140,7 @@ async fn build(
     added.doing("packing the Dockerfile")?;
     let context = context.into_inner().doing("packing the Dockerfile")?;
     let arguments: HashMap<String, String> =
-        arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect();
+        arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let labels = HashMap::from([(RUN.to_owned(), scene.run.to_string())]);
     let options = BuildImageOptionsBuilder::new()
         .dockerfile("Dockerfile")
@@ -203,6 +212,24 @@ pub(crate) async fn prune(engine: &Engine) -> Result<()> {
 mod tests {
     use super::*;
     use testcontainers::Image;
+
+    #[test]
+    fn the_tag_changes_with_the_content_and_only_with_it() {
+        let tag = |change: fn(&mut Images), base_id: &str| {
+            let mut images = Images::default();
+            change(&mut images);
+            content_tag(&images, base_id)
+        };
+        let tags = [
+            tag(|_| {}, "one"),
+            tag(|_| {}, "two"),
+            tag(|images| images.base = "ubuntu".into(), "one"),
+            tag(|images| images.postgresql = Some("17".into()), "one"),
+            tag(|images| images.pgbackrest = Some("17".into()), "one"),
+        ];
+        assert_eq!(std::collections::BTreeSet::from(tags.clone()).len(), tags.len(), "{tags:?}");
+        assert_eq!(tag(|images| images.store = "another".into(), "one"), tags[0]);
+    }
 
     #[test]
     fn references_keep_their_tag_or_digest() {

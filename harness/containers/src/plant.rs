@@ -210,7 +210,7 @@ impl Plant {
     /// The server's SQL.
     pub fn sql(&self, container: &Container) -> Arc<Sql> {
         let mut config = ConnectConfig::new();
-        config.host("127.0.0.1").port(container.port).user("postgres").dbname("postgres");
+        config.host(&self.engine.host).port(container.port).user("postgres").dbname("postgres");
         config.password(self.password.expose()).application_name("phoenix");
         Arc::new(Sql::new(config))
     }

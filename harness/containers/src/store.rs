@@ -28,8 +28,6 @@ use testcontainers::{
 use tokio::sync::RwLock;
 
 pub(crate) const PORT: u16 = 9000;
-/// The name by which this machine knows the store.
-pub(crate) const HERE: &str = "localhost";
 const BUCKET: &str = "phoenix";
 const REGION: &str = "us-east-1";
 const START_DEADLINE: Duration = Duration::from_secs(60);
@@ -45,7 +43,7 @@ pub(crate) struct StoreContainer {
 impl StoreContainer {
     /// A client that looks into the store from here; it moves when its network changes.
     pub async fn inspector(&self, engine: &Engine, repository: &S3) -> Result<Inspector> {
-        inspect(repository, &format!("https://{HERE}:{}", self.port(engine).await?), &self.ca_file)
+        inspect(repository, &format!("https://{}:{}", engine.host, self.port(engine).await?), &self.ca_file)
     }
 
     /// The port of this machine at which the store is published now.
@@ -80,17 +78,17 @@ pub(crate) async fn open(
         let inspector = external.open(&repository, "[containers.store]").await?;
         let ca_pem =
             fs::read_to_string(&external.ca_file).doing(format!("reading {}", external.ca_file.display()))?;
-        let certificates = certificates(plant::PROXY_HOST)?;
+        let certificates = certificates(plant::PROXY_HOST, engine)?;
         let ca_pem = format!("{}\n{}", ca_pem.trim_end(), certificates.ca_pem);
         return Ok(Opened { repository, inspector, ca_pem, certificates, container: None });
     }
     let name = names::name(&scene.run, "store");
-    let certificates = certificates(&name)?;
+    let certificates = certificates(&name, engine)?;
     let ca_file = scene.evidence.directory().join("ca.pem");
     fs::write(&ca_file, &certificates.ca_pem).doing("writing the store's CA")?;
     let credentials = Credentials::generate();
     make_volume(engine, making, scene, &name, Role::Store).await?;
-    start(making, scene, &name, store_image, network, &certificates, &credentials).await?;
+    start(engine, making, scene, &name, store_image, network, &certificates, &credentials).await?;
     let repository = S3 {
         path: format!("/{}", scene.run.slug()),
         bucket: BUCKET.to_owned(),
@@ -109,13 +107,15 @@ pub(crate) async fn open(
 }
 
 /// For the store as the victim knows it and as this machine does, and for the proxy before it.
-fn certificates(host: &str) -> Result<Certificates> {
-    let names = [host, plant::PROXY_HOST, HERE, "127.0.0.1"].map(str::to_owned);
+fn certificates(host: &str, engine: &Engine) -> Result<Certificates> {
+    let names = [host, plant::PROXY_HOST, &engine.host].map(str::to_owned);
     Certificates::generate(&names, phoenix_store::Validity::current())
         .doing("making the store's certificates")
 }
 
+#[expect(clippy::too_many_arguments, reason = "one call, and each argument is a thing of its own")]
 async fn start(
+    engine: &Engine,
     making: &Arc<RwLock<()>>,
     scene: &Scene,
     name: &str,
@@ -127,6 +127,8 @@ async fn start(
     scene.register.record(&Resource::Container { name: name.to_owned() })?;
     let command = ["server", "/data", "--certs-dir", "/certs", "--address", ":9000"];
     let volume = format!("{name}:/data");
+    let on = engine.publishes_on();
+    let publish = format!("{on}::{PORT}");
     let mut words = vec![
         "run",
         "--detach",
@@ -137,7 +139,7 @@ async fn start(
         "--volume",
         &volume,
         "--publish",
-        "127.0.0.1::9000",
+        &publish,
         store_image,
     ];
     words.extend(command);
@@ -158,7 +160,7 @@ async fn start(
         .with_env_var("MINIO_ROOT_USER_FILE", "/run/secrets/user")
         .with_env_var("MINIO_ROOT_PASSWORD_FILE", "/run/secrets/password")
         .with_env_var("MINIO_UPDATE", "off")
-        .with_host_config_modifier(|host| victim::publish(host, PORT));
+        .with_host_config_modifier(move |host| victim::publish(host, on, PORT));
     let started = make(making, async move { request.start().await.map(std::mem::forget).doing("") }).await;
     let ended = if started.is_ok() { "started" } else { "failed" };
     deed.end(&scene.evidence, ended, String::new())?;

@@ -115,6 +115,7 @@ pub(crate) async fn raise(
 async fn start(plant: &Plant, image: &str, name: &str, volumes: &[String; 2]) -> Result<()> {
     let user = plant.config.victim_user.as_str();
     let ([data, repository], network) = (volumes, &plant.network);
+    let on = plant.engine.publishes_on();
     let deed = Deed::begin(
         "victim",
         &[
@@ -131,7 +132,7 @@ async fn start(plant: &Plant, image: &str, name: &str, volumes: &[String; 2]) ->
             "--volume",
             &format!("{repository}:{REPOSITORY}"),
             "--publish",
-            "127.0.0.1::5432",
+            &format!("{on}::{PORT}"),
             "--entrypoint",
             "sh",
             image,
@@ -150,7 +151,7 @@ async fn start(plant: &Plant, image: &str, name: &str, volumes: &[String; 2]) ->
         .with_mount(Mount::volume_mount(data, format!("{ROOT}/data")))
         .with_mount(Mount::volume_mount(repository, REPOSITORY))
         .with_host(crate::plant::PROXY_HOST, plant.proxy_reach.host())
-        .with_host_config_modifier(|host| publish(host, PORT));
+        .with_host_config_modifier(move |host| publish(host, on, PORT));
     let started = plant.make(async move { request.start().await.map(std::mem::forget).doing("") }).await;
     let ended = if started.is_ok() { "started" } else { "failed" };
     deed.end(&plant.scene.evidence, ended, String::new())?;
@@ -162,9 +163,9 @@ async fn start(plant: &Plant, image: &str, name: &str, volumes: &[String; 2]) ->
     })
 }
 
-/// Publishes a port on this machine alone.
-pub(crate) fn publish(host: &mut HostConfig, port: u16) {
-    let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(String::new()) };
+/// Publishes a port on one address, and nothing else.
+pub(crate) fn publish(host: &mut HostConfig, on: &str, port: u16) {
+    let binding = PortBinding { host_ip: Some(on.to_owned()), host_port: Some(String::new()) };
     host.publish_all_ports = Some(false);
     host.port_bindings = Some(HashMap::from([(format!("{port}/tcp"), Some(vec![binding]))]));
 }

@@ -201,7 +201,8 @@ pub trait Database: Send + Sync {
 pub trait Environment: Send + Sync {
     /// `local`, `containers`, `cluster`.
     fn name(&self) -> &'static str;
-    /// What it runs on and with: versions, storage, segment size. The header shows `postgresql` and `pgbackrest`.
+    /// What it runs on and with: versions, storage, segment size. The header shows `postgresql`, `pgbackrest`
+    /// and `docker`.
     fn properties(&self) -> BTreeMap<String, String>;
     /// Raises a castle with an empty repository in the store.
     fn birth<'a>(

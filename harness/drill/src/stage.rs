@@ -208,7 +208,7 @@ fn blank<E: Environment + ?Sized>(
 
 fn versions(properties: &BTreeMap<String, String>) -> Vec<String> {
     let version = |name: &str| properties.get(name).map(|version| format!("{name} {version}"));
-    ["postgresql", "pgbackrest"].into_iter().filter_map(version).collect()
+    ["postgresql", "pgbackrest", "docker"].into_iter().filter_map(version).collect()
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

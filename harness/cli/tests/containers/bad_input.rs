@@ -1,7 +1,7 @@
 //! Bad input: said at once, with the line that decides and the way out.
 
 use crate::{
-    docker::{docker, left},
+    docker::{docker, left, logs},
     support::{Ran, evidence, folder, phoenix, ran, report},
 };
 use chrono::Utc;
@@ -168,6 +168,7 @@ impl Outside {
         let port = docker(&["port", &name, "9000"]).rsplit_once(':').unwrap().1.parse().unwrap();
         let outside =
             Self { name, port, credentials, ca_file: folder.path().join("ca.pem"), _folder: folder };
+        outside.answers().await;
         if certificate.not_after > Utc::now() && ca.not_after > Utc::now() {
             outside.make_bucket().await;
         }
@@ -177,6 +178,19 @@ impl Outside {
     /// The bridge's own address on this machine.
     fn host() -> String {
         docker(&["network", "inspect", "bridge", "--format", GATEWAY])
+    }
+
+    /// MinIO prints where it listens once it does.
+    async fn answers(&self) {
+        let (deadline, look) = (Duration::from_secs(30), Duration::from_millis(50));
+        let printed = phoenix_drill::wait_for("MinIO to listen", deadline, look, || async {
+            let log = logs(&self.name);
+            Ok(match log.contains("API: ") {
+                true => phoenix_drill::Wait::Ready(()),
+                false => phoenix_drill::Wait::NotYet(log),
+            })
+        });
+        printed.await.unwrap();
     }
 
     async fn make_bucket(&self) {

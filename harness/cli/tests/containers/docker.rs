@@ -12,6 +12,12 @@ pub fn docker(words: &[&str]) -> String {
     printed.trim().to_owned()
 }
 
+/// Everything that a container printed.
+pub fn logs(name: &str) -> String {
+    let output = Command::new("docker").args(["logs", name]).output().unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
 /// The names of everything of a run, by its label.
 pub fn left(run: &str) -> Vec<String> {
     let label = format!("label=phoenix.run={run}");
