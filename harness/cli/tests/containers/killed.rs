@@ -20,8 +20,14 @@ use tokio::{
 };
 
 /// Starts a drill, and gives it with its run once `reached` says so.
-async fn until(folder: &Path, mut reached: impl FnMut(&Event) -> bool) -> (Child, String) {
-    let mut drill = phoenix(folder);
+async fn until(folder: &Path, reached: impl FnMut(&Event) -> bool) -> (Child, String) {
+    until_of(phoenix(folder), reached).await
+}
+
+async fn until_of(
+    mut drill: tokio::process::Command,
+    mut reached: impl FnMut(&Event) -> bool,
+) -> (Child, String) {
     drill.args([
         "drill",
         "--environment",
@@ -119,6 +125,21 @@ async fn after_sigkill_at_random_sweep_removes_everything(
     .await;
     println!("SIGKILL {pause_ms} ms after event {events}");
     phoenix_drill::pause(Duration::from_millis(pause_ms.try_into().unwrap())).await;
+    kill_and_sweep(folder.path(), child, &of).await;
+}
+
+/// A build that is cut off names its image nowhere but in the register.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_sigkill_in_a_build_sweep_removes_the_image() {
+    let folder = folder();
+    let mut drill = phoenix(folder.path());
+    // asked for in so many words, it is another image, which is never finished
+    drill.env("PHOENIX_PGBACKREST_VERSION", "2");
+    let installs =
+        |event: &Event| matches!(event, Event::Progress { detail, .. } if detail.contains("Unpacking"));
+    let (child, of) = until_of(drill, installs).await;
+    let named = fs::read_to_string(register::directory().unwrap().join(format!("{of}.jsonl"))).unwrap();
+    assert!(named.contains("phoenix-postgres:building-"), "{named}");
     kill_and_sweep(folder.path(), child, &of).await;
 }
 
