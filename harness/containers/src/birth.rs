@@ -59,6 +59,7 @@ impl Containers {
         let container = span.run("container", async |_| plant.raise(&image, None, furniture).await).await?;
         // a drill has one birth
         let _ = self.born.set(container.clone());
+        room(&plant).await?;
         span.run("initdb", async |_| initdb(&plant, &container).await).await?;
         let sql = span.run("start", async |span| {
             server::start(&plant, &container, span).await.map_err(server::StartError::at_birth)
@@ -72,6 +73,26 @@ impl Containers {
         ));
         Ok(Box::new(ContainersCastle::new(plant, sql)))
     }
+}
+
+/// Bulk data is there three times for a while: in the cluster, in its WAL and in the store, which mostly
+/// share the engine's disk.
+async fn room(plant: &Plant) -> Result<()> {
+    let size = plant.scene.settings.size_bytes;
+    if size == 0 {
+        return Ok(());
+    }
+    let argv = ["df", "-Pk", DATA].map(str::to_owned);
+    let printed = must(plant, "room for the bulk data", &argv).await?;
+    let free = printed.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
+    let free = free.ok_or_else(|| Error::unverified("looking for room", "df does not say"))? * 1024;
+    let needed = size.saturating_mul(3);
+    if needed <= free {
+        return Ok(());
+    }
+    let [size, needed, free] = [size, needed, free].map(|bytes| bytes / 1_000_000);
+    let what = format!("{size} MB of bulk data need {needed} MB, and the engine's disk has {free} MB");
+    Err(Error::usage(what, "choose a smaller --size, or make room where the engine keeps its volumes"))
 }
 
 /// Makes a cluster that listens, archives, and wants a password from whoever comes by the network.

@@ -101,6 +101,15 @@ async fn an_image_that_lacks_something(#[case] instructions: &str, #[case] said:
     assert_eq!(left(report(&evidence(folder.path())).run.as_str()), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size_that_does_not_fit() {
+    let folder = folder();
+    let arguments = ["drill", "--environment", "containers", "--size", "900000GiB"];
+    let ran = crate::support::run(folder.path(), arguments).await;
+    ran.assert(2, "need 2899102924 MB, and the engine's disk has");
+    assert_eq!(left(report(&evidence(folder.path())).run.as_str()), [""; 0]);
+}
+
 /// The backup is of one major version and the image it comes back in has another.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_major_version() {
