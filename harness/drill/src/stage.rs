@@ -93,8 +93,8 @@ pub async fn play<E: Environment + ?Sized>(
     let (exit_status, error) = conclude(&mut drill.report, ending);
     let keep = match scene.settings.keep {
         Keep::Never => false,
-        // whoever interrupts a drill wants it gone
-        Keep::OnFailure => !interrupted && !drill.report.as_expected(),
+        // whoever interrupts a drill wants it gone, and one that was asked for wrongly has nothing to show
+        Keep::OnFailure => !interrupted && exit_status != Some(2) && !drill.report.as_expected(),
         Keep::Always => true,
     };
     let reopen = clear(&mut drill, place, keep.then_some(Kept)).await;
