@@ -44,7 +44,7 @@ pub async fn run(house: &House, pace: Pace) -> Result<Lap> {
 }
 
 /// Reads what the script prints: `<seconds> <step>` at the end of each step.
-fn read(text: &str) -> Result<Lap> {
+pub fn read(text: &str) -> Result<Lap> {
     let (mut lap, mut begin, mut last) = (Lap::default(), None, 0.0);
     let mut steps = BTreeMap::<String, f64>::new();
     for (first, second) in text.lines().filter_map(|line| line.split_once(' ')) {

@@ -1,9 +1,12 @@
 //! `docs/benchmarks.md`, whole.
 
 use crate::{
+    chapters,
     commits::Commits,
+    containers::Contained,
     large::{self, Large},
     machine::Facts,
+    repository::Repositories,
     rounds::{Drills, Runner, STEPS, Times},
     sample::Sample,
     throughput::Throughput,
@@ -13,6 +16,13 @@ use crate::{
 const OF_BARE: f64 = 1.05;
 /// A drill may take so much of the time of bare commands with the programs' defaults.
 const OF_DEFAULTS: f64 = 0.5;
+
+/// The section that stays the last.
+pub const TO_REPEAT_IT: &str = "\n## To repeat it\n\n```sh\njust bench            # everything but 1 GiB on disk; takes three quarters of an hour\njust bench --large    # and 1 GiB on disk\n\
+just bench --only store --storage disk    # one part, printed and not written here\n\
+just bench --only repository,containers --write    # parts, written here in place of the old\n```\n\nThe programs are built with the \
+profile `dev`, as `just drill` builds them: the crates that the bytes of a backup pass through are optimised, ours mostly not. \
+What else runs on the machine shows in the brackets.\n";
 
 /// All that was measured.
 pub struct Measured {
@@ -27,22 +37,59 @@ pub struct Measured {
     pub ledgers: Vec<Commits>,
     /// A drill with 1 GiB.
     pub large: Option<Large>,
+    /// pgBackRest with the embedded store beside MinIO.
+    pub repositories: Option<Repositories>,
+    /// A drill in containers beside bare docker.
+    pub contained: Option<Contained>,
+    /// Sections that say why they have nothing to say.
+    pub left_out: Vec<String>,
 }
 
 impl Measured {
     /// Nothing yet.
     pub fn new(facts: Facts, rounds: u32) -> Self {
-        Self { facts, rounds, drills: Vec::new(), stores: Vec::new(), ledgers: Vec::new(), large: None }
+        Self {
+            facts,
+            rounds,
+            drills: Vec::new(),
+            stores: Vec::new(),
+            ledgers: Vec::new(),
+            large: None,
+            repositories: None,
+            contained: None,
+            left_out: Vec::new(),
+        }
     }
 
     /// The goals that were missed, one sentence each.
     pub fn missed(&self) -> Vec<String> {
-        self.drills.iter().flat_map(goals).filter(|goal| !goal.met()).map(|goal| goal.sentence()).collect()
+        let with_engine = chapters::goals(self.repositories.as_ref(), self.contained.as_ref());
+        let goals = self.drills.iter().flat_map(goals).chain(with_engine);
+        goals.filter(|goal| !goal.met()).map(|goal| goal.sentence()).collect()
+    }
+
+    /// What was measured, a section each.
+    pub fn sections(&self) -> Vec<String> {
+        let mut sections = Vec::new();
+        if !self.drills.is_empty() {
+            sections.push(drills(&self.drills));
+        }
+        if !self.stores.is_empty() {
+            sections.push(stores(&self.stores));
+        }
+        if !self.ledgers.is_empty() {
+            sections.push(ledgers(&self.ledgers));
+        }
+        sections.extend(self.large.as_ref().map(large_drill));
+        sections.extend(self.repositories.as_ref().map(chapters::repositories));
+        sections.extend(self.contained.as_ref().map(chapters::contained));
+        sections.extend_from_slice(&self.left_out);
+        sections
     }
 }
 
 /// A ratio that must not be exceeded.
-struct Goal {
+pub struct Goal {
     what: String,
     medians: f64,
     pairs: Sample,
@@ -50,6 +97,11 @@ struct Goal {
 }
 
 impl Goal {
+    /// These values may be so much of those.
+    pub fn new(what: String, ours: &Sample, theirs: &Sample, limit: f64) -> Self {
+        Self { what, medians: ours.median() / theirs.median(), pairs: ours.over(theirs), limit }
+    }
+
     fn met(&self) -> bool {
         self.medians <= self.limit
     }
@@ -63,8 +115,7 @@ fn goals(drills: &Drills) -> Vec<Goal> {
     let (drill, word) = (drills.of(Runner::Drill).birth_to_query, drills.storage.word());
     let goal = |what: &str, runner: Runner, limit: f64| {
         let base = drills.of(runner).birth_to_query;
-        let (medians, pairs) = (drill.median() / base.median(), drill.over(&base));
-        Goal { what: format!("the drill beside {what}, {word}"), medians, pairs, limit }
+        Goal::new(format!("the drill beside {what}, {word}"), &drill, &base, limit)
     };
     vec![
         goal("bare commands with the same settings", Runner::Bare, OF_BARE),
@@ -77,35 +128,20 @@ pub fn render(measured: &Measured) -> String {
     let mut text = format!(
         "# Benchmarks\n\nWritten by `just bench`, never by hand. Everything is measured in alternating rounds: in each \
 round every candidate runs once, each round begins with another, and the first round does not count. Numbers are \
-the median of {} rounds, with the least and the greatest in brackets.\n\n",
+the median of {} rounds where nothing else is said, with the least and the greatest in brackets.\n\n",
         measured.rounds
     );
     text.push_str(&table(
         &["", ""],
         measured.facts.list.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]),
     ));
-    if !measured.drills.is_empty() {
-        text.push_str(&drills(&measured.drills));
-    }
-    if !measured.stores.is_empty() {
-        text.push_str(&stores(&measured.stores));
-    }
-    if !measured.ledgers.is_empty() {
-        text.push_str(&ledgers(&measured.ledgers));
-    }
-    if let Some(large) = &measured.large {
-        text.push_str(&large_drill(large));
-    }
-    text.push_str(
-        "\n## To repeat it\n\n```sh\njust bench            # both storages; takes a quarter of an hour\njust bench --large    # and 1 GiB on disk\n\
-just bench --only store --storage disk    # one part, printed and not written here\n```\n\nThe programs are built with the \
-profile `dev`, as `just drill` builds them: the crates that the bytes of a backup pass through are optimised, ours mostly not. \
-What else runs on the machine shows in the brackets.\n",
-    );
+    text.push_str(&measured.sections().concat());
+    text.push_str(TO_REPEAT_IT);
     text
 }
 
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+/// A table in Markdown.
+pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
         text.push_str(&format!("| {} |\n", row.join(" | ")));
@@ -136,11 +172,6 @@ the same for all three.\n\n"
     });
     text.push_str(&table(&["seconds", "bare, same settings", "bare, defaults", "`phoenix drill`"], rows));
     text.push('\n');
-    let verdict = |goal: Goal| {
-        let word = if goal.met() { "met" } else { "**MISSED**" };
-        let ratio = format!("{:.3}", goal.medians);
-        vec![goal.what, ratio, goal.pairs.show(3), format!("≤ {}", goal.limit), word.to_owned()]
-    };
     let rows = all.iter().flat_map(goals).map(verdict);
     text.push_str(&table(&["birth to query", "ratio of medians", "ratios within a round", "goal", ""], rows));
     for drills in all {
@@ -155,6 +186,13 @@ the same for all three.\n\n"
     }
     text.push_str("\n\"Outside\" is before the birth and after the query: looking for the programs, the account, clearing away.\n");
     text
+}
+
+/// A goal as a row.
+pub fn verdict(goal: Goal) -> Vec<String> {
+    let word = if goal.met() { "met" } else { "**MISSED**" };
+    let ratio = format!("{:.3}", goal.medians);
+    vec![goal.what, ratio, goal.pairs.show(3), format!("≤ {}", goal.limit), word.to_owned()]
 }
 
 fn stores(all: &[Throughput]) -> String {
@@ -194,10 +232,8 @@ that the ledger's share is as large as it gets; the ledger is on disk.\n\n"
 }
 
 fn large_drill(large: &Large) -> String {
-    let mut text = format!(
-        "\n## A realistic size\n\nOne run of `phoenix drill --storage disk {}`.\n\n",
-        large::ARGUMENTS.join(" ")
-    );
+    let mut text =
+        format!("\n## A realistic size\n\nOne run of `phoenix drill {}`.\n\n", large::ARGUMENTS.join(" "));
     let rows = large
         .rows
         .iter()

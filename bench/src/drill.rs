@@ -11,11 +11,23 @@ use nix::{
 };
 use phoenix_core::{Report, SpanRecord, Verdict};
 use std::{fs, process::Stdio, time::Instant};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// Runs the drill with one row of workload before and one after the backup, beside the two rows.
 pub async fn run(house: &House) -> Result<Lap> {
-    let (report, whole) = play(house, &["--rows", "1", "--writers", "1"]).await?;
+    let storage = house.storage.word();
+    let (report, whole) = play(house, &["--storage", storage, "--rows", "1", "--writers", "1"]).await?;
+    Ok(lap(&report, whole))
+}
+
+/// Runs the drill in containers as it is without further arguments.
+pub async fn run_in_containers(house: &House) -> Result<(Report, Lap)> {
+    let (report, whole) = play(house, &["--environment", "containers"]).await?;
+    let lap = lap(&report, whole);
+    Ok((report, lap))
+}
+
+fn lap(report: &Report, whole: f64) -> Lap {
     let mut lap = Lap { whole, ..Lap::default() };
     let ended = |span: &SpanRecord| (span.start + span.elapsed).as_secs_f64();
     let of = |name: &str| report.spans.iter().find(|span| span.name == name);
@@ -30,13 +42,14 @@ pub async fn run(house: &House) -> Result<Lap> {
             lap.last_segment = last.split(' ').next().unwrap_or_default().to_owned();
         }
     }
-    Ok(lap)
+    lap
 }
 
 /// The step of the bare commands that a span is.
 fn step(span: &str) -> Option<&str> {
     match span {
-        "initdb" | "start" | "stanza" | "backup" | "archive" | "wipe" | "restore" => Some(span),
+        "network" | "store" | "container" | "initdb" | "start" | "stanza" | "backup" | "archive" | "wipe"
+        | "restore" => Some(span),
         "workload" => Some("rows"),
         name if name.starts_with("insert ") => Some("rows"),
         name if name.starts_with("recovery ") => Some("recovery"),
@@ -50,16 +63,16 @@ pub async fn play(house: &House, arguments: &[&str]) -> Result<(Report, f64)> {
     let mut command = Command::new("setpriv");
     // asked to end if this process does, so that it clears away what it made
     command.args(["--pdeathsig", "TERM", "--"]).arg(house.phoenix()).arg("drill").args(arguments);
-    command.args(["--storage", house.storage.word(), "--keep", "never", "--report"]).arg(&evidence);
+    command.args(["--keep", "never", "--report"]).arg(&evidence);
     // no castle.toml here: defaults are measured
     command.current_dir(house.disk()).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let start = Instant::now();
     let child = command.spawn().into_diagnostic().wrap_err("phoenix drill does not start")?;
-    let mut unfinished = Unfinished(child.id().and_then(|pid| pid.try_into().ok()).map(Pid::from_raw));
+    let unfinished = Unfinished::of(&child);
     let output = child.wait_with_output().await.into_diagnostic()?;
     let whole = start.elapsed().as_secs_f64();
-    unfinished.0 = None;
+    unfinished.over();
     if !output.status.success() {
         let printed = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         bail!("phoenix drill failed ({}): {printed}", output.status);
@@ -73,8 +86,21 @@ pub async fn play(house: &House, arguments: &[&str]) -> Result<(Report, f64)> {
     }
 }
 
-/// A drill that is not waited for to its end: it is asked to clear away, and then waited for.
-struct Unfinished(Option<Pid>);
+/// A program that clears away what it made if it is asked to end. One that is not waited for to its end is
+/// asked, and then waited for.
+pub struct Unfinished(Option<Pid>);
+
+impl Unfinished {
+    /// This one.
+    pub fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|pid| pid.try_into().ok()).map(Pid::from_raw))
+    }
+
+    /// It came to its end.
+    pub fn over(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {

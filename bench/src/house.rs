@@ -157,7 +157,8 @@ impl Drop for House {
 }
 
 impl Store {
-    async fn serve(phoenix: &Path, ground: &Path) -> Result<Self> {
+    /// Starts it with everything in a directory.
+    pub async fn serve(phoenix: &Path, ground: &Path) -> Result<Self> {
         let (bucket, credentials) = ("phoenix".to_owned(), Credentials::generate());
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(phoenix).args(["store", "--bucket", &bucket]);
@@ -182,6 +183,11 @@ impl Store {
         fs::copy(value("ca"), &ca_file).into_diagnostic()?;
         fs::set_permissions(&ca_file, fs::Permissions::from_mode(0o644)).into_diagnostic()?;
         Ok(Self { port, bucket, region: value("region"), credentials, ca_file, server })
+    }
+
+    /// Ends it.
+    pub async fn end(&mut self) -> Result<()> {
+        self.server.kill().await.into_diagnostic()
     }
 
     /// Looks into it.

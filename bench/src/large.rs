@@ -5,7 +5,8 @@ use miette::{Result, miette};
 use phoenix_core::{Report, SpanRecord};
 
 /// The arguments of the drill. Its writers fill enough WAL after the backup for a replay to be timed.
-pub const ARGUMENTS: &[&str] = &["--size", "1GiB", "--rows", "20000", "--writers", "4", "--pad", "2KiB"];
+pub const ARGUMENTS: &[&str] =
+    &["--storage", "disk", "--size", "1GiB", "--rows", "20000", "--writers", "4", "--pad", "2KiB"];
 
 /// What the report says.
 pub struct Large {

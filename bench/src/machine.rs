@@ -22,7 +22,7 @@ impl Facts {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").into_diagnostic()?;
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         let list = vec![
-            ("day", chrono::Utc::now().format("%Y-%m-%d").to_string()),
+            ("day", day()),
             ("processor", format!("{model}, {cores} cores")),
             ("memory", format!("{:.0} GiB", kilobytes / 1024.0 / 1024.0)),
             ("kernel", format!("Linux {}", kernel.trim())),
@@ -37,9 +37,19 @@ impl Facts {
 
     /// Notes how many processes want to run, over the last 1, 5 and 15 minutes.
     pub fn note_load(&mut self, when: &'static str) {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        self.list.push((when, load.split(' ').take(3).collect::<Vec<_>>().join(" ")));
+        self.list.push((when, load()));
     }
+}
+
+/// Today.
+pub fn day() -> String {
+    chrono::Utc::now().format("%Y-%m-%d").to_string()
+}
+
+/// How many processes want to run, over the last 1, 5 and 15 minutes.
+pub fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// The value of the first line `name : value`.

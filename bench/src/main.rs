@@ -1,24 +1,35 @@
 //! `phoenix-bench`: what a drill costs beside the same steps typed by hand, what the embedded store can
-//! carry, and what the ledger costs. It writes `docs/benchmarks.md` whole. No test depends on a time:
-//! a goal that is missed is said loudly, and the exit status stays 0.
+//! carry, alone and beside MinIO, and what the ledger costs. It writes `docs/benchmarks.md`. No test depends
+//! on a time: a goal that is missed is said loudly, and the exit status stays 0.
 
 mod bare;
+mod bare_docker;
+mod chapters;
 mod commits;
+mod containers;
 mod document;
 mod drill;
 mod house;
+mod keeper;
 mod large;
 mod machine;
+mod occasion;
+mod page;
 mod raw;
+mod repository;
 mod rounds;
 mod sample;
 mod throughput;
+mod yard;
 
 use clap::{Parser, ValueEnum};
 use house::{House, Storage};
 use miette::{Context, IntoDiagnostic, Result};
-use std::{path::PathBuf, process::ExitCode};
+use std::{fs, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
+use yard::Yard;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
 
 /// Measures in alternating rounds and writes docs/benchmarks.md.
 #[derive(Debug, Parser)]
@@ -33,9 +44,12 @@ struct Arguments {
     /// Also a drill with 1 GiB on disk: takes some minutes
     #[arg(long)]
     large: bool,
-    /// One part only, printed and not written to docs/benchmarks.md
-    #[arg(long, value_enum)]
-    only: Option<Part>,
+    /// Some parts only, printed and not written to docs/benchmarks.md
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Write the parts that were asked for into docs/benchmarks.md, and leave the others as they are
+    #[arg(long, requires = "only", conflicts_with = "storage")]
+    write: bool,
 }
 
 /// A part of the benchmark.
@@ -49,15 +63,23 @@ enum Part {
     Ledger,
     /// A drill with 1 GiB
     Large,
+    /// pgBackRest with the embedded store beside MinIO: needs Docker
+    Repository,
+    /// A drill in containers beside bare docker: needs Docker and curl
+    Containers,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let yard = Yard::find().await;
     let measured = tokio::select! {
-        measured = measure(&arguments) => measured,
+        measured = measure(&arguments, &yard) => measured,
         interrupted = interrupted() => interrupted,
     };
+    if let Ok(yard) = &yard {
+        yard.clear().await;
+    }
     match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -77,12 +99,27 @@ async fn interrupted() -> Result<()> {
     Err(miette::miette!("interrupted: nothing was written"))
 }
 
-async fn measure(arguments: &Arguments) -> Result<()> {
-    let wanted = |part: Part| arguments.only.is_none_or(|only| only == part);
+async fn measure(arguments: &Arguments, yard: &Result<Yard, String>) -> Result<()> {
+    let wanted = |part: Part| arguments.only.is_empty() || arguments.only.contains(&part);
     let storages = arguments.storage.map_or_else(|| vec![Storage::Tmpfs, Storage::Disk], |one| vec![one]);
     let facts = machine::Facts::gather().await?;
     let mut measured = document::Measured::new(facts, arguments.rounds);
-    for storage in storages {
+    let (repository, containers) = (wanted(Part::Repository), wanted(Part::Containers));
+    match yard {
+        Ok(yard) if repository || containers => {
+            let house = House::build(Storage::Disk).await?;
+            if repository {
+                measured.repositories = Some(repository::measure(&house, yard, arguments.rounds).await?);
+            }
+            if containers {
+                measured.contained = Some(containers::measure(&house, yard, arguments.rounds).await?);
+            }
+        }
+        Ok(_) => {}
+        Err(why) => measured.left_out = chapters::left_out(repository, containers, why),
+    }
+    let local = [Part::Drill, Part::Store, Part::Ledger].into_iter().any(wanted);
+    for storage in storages.into_iter().filter(|_| local) {
         let house = House::build(storage).await?;
         if wanted(Part::Drill) {
             measured.drills.push(rounds::measure(&house, arguments.rounds).await?);
@@ -94,23 +131,35 @@ async fn measure(arguments: &Arguments) -> Result<()> {
             measured.ledgers.push(commits::measure(&house, arguments.rounds).await?);
         }
     }
-    let large = if arguments.only.is_none() { arguments.large } else { wanted(Part::Large) };
-    if large {
+    if wanted(Part::Large) && (arguments.large || !arguments.only.is_empty()) {
         measured.large = Some(large::measure(&House::build(Storage::Disk).await?).await?);
     }
     measured.facts.note_load("load after the run");
-    let text = document::render(&measured);
-    say(&text);
-    if arguments.only.is_none() && arguments.storage.is_none() {
-        let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md"));
-        std::fs::write(path, text).into_diagnostic().wrap_err("docs/benchmarks.md cannot be written")?;
-        say("written to docs/benchmarks.md");
-    } else {
-        say("a part was asked for: docs/benchmarks.md is left as it is");
-    }
+    publish(arguments, &measured)?;
     for missed in measured.missed() {
         say(&format!("GOAL MISSED: {missed}"));
     }
+    Ok(())
+}
+
+/// Prints the page, and writes it: whole, or the parts that were asked for.
+fn publish(arguments: &Arguments, measured: &document::Measured) -> Result<()> {
+    let whole = document::render(measured);
+    say(&whole);
+    let page = if arguments.write {
+        let page =
+            fs::read_to_string(PAGE).into_diagnostic().wrap_err("docs/benchmarks.md cannot be read")?;
+        let mut sections = measured.sections();
+        sections.push(document::TO_REPEAT_IT.to_owned());
+        page::merged(&page, &sections)
+    } else if arguments.only.is_empty() && arguments.storage.is_none() {
+        whole
+    } else {
+        say("a part was asked for: docs/benchmarks.md is left as it is");
+        return Ok(());
+    };
+    fs::write(PAGE, page).into_diagnostic().wrap_err("docs/benchmarks.md cannot be written")?;
+    say("written to docs/benchmarks.md");
     Ok(())
 }
 

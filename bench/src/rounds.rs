@@ -93,7 +93,7 @@ pub async fn measure(house: &House, rounds: u32) -> Result<Drills> {
             .collect();
         say(&format!("drills on {}, round {round}: {}", house.storage.word(), seconds.join(", ")));
         if round > 0 {
-            laps.into_iter().for_each(|(runner, lap)| times.entry(runner).or_default().add(&lap));
+            laps.into_iter().for_each(|(runner, lap)| times.entry(runner).or_default().add(&lap, &STEPS));
         }
     }
     Ok(Drills { storage: house.storage, times })
@@ -101,16 +101,18 @@ pub async fn measure(house: &House, rounds: u32) -> Result<Drills> {
 
 /// pgBackRest's backup waits for the clock's next second. Each round begins at another fraction of a
 /// second, the same for everybody, so that nobody is the luckier.
-async fn turn_of_second(round: u32, rounds: u32) {
+pub async fn turn_of_second(round: u32, rounds: u32) {
     let (now, wanted) = (Utc::now().timestamp_subsec_millis(), round * 1000 / rounds % 1000);
     pause(Duration::from_millis(u64::from((wanted + 1000 - now % 1000) % 1000))).await;
 }
 
 impl Times {
-    fn add(&mut self, lap: &Lap) {
+    /// Adds a lap of these steps.
+    pub fn add(&mut self, lap: &Lap, steps: &[&'static str]) {
         self.birth_to_query.push(lap.birth_to_query);
         self.whole.push(lap.whole);
-        let steps = STEPS.map(|step| (step, lap.steps.get(step).copied().unwrap_or_default()));
+        let of = |step: &&'static str| (*step, lap.steps.get(*step).copied().unwrap_or_default());
+        let steps: Vec<_> = steps.iter().map(of).collect();
         let named: f64 = steps.iter().map(|(_, seconds)| seconds).sum();
         let rest = [("the rest", lap.birth_to_query - named), ("outside", lap.whole - lap.birth_to_query)];
         for (step, seconds) in steps.into_iter().chain(rest) {
