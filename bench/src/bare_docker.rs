@@ -86,6 +86,7 @@ fn write_files(files: &Path, name: &str) -> Result<()> {
         archive_command: pgbackrest.archive_command(),
         archive_timeout_s: 0,
         pace: Pace::Fast,
+        shipped: None,
     });
     let furnish = [
         "set -eu\numask 022\nmkdir -p /phoenix/data/pg /phoenix/conf /phoenix/socket /phoenix/work/log /phoenix/work/lock /phoenix/work/spool\n",
@@ -173,6 +174,7 @@ fn pgbackrest_conf(name: &str, store: String, keys: &Credentials) -> Config {
         socket_directory: "/phoenix/socket".to_owned(),
         work_directory: "/phoenix/work".to_owned(),
         pace: Pace::Fast,
+        shipped: None,
     }
 }
 

@@ -151,6 +151,7 @@ fn conf(root: &Path, keeper: &Keeper) -> String {
         socket_directory: path("socket"),
         work_directory: path("work"),
         pace: Pace::Fast,
+        shipped: None,
     };
     config.text()
 }

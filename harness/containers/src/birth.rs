@@ -6,9 +6,10 @@ use crate::{
     engine::Engine,
     inventory,
     plant::{Plant, keep_log},
-    server,
+    server, store,
     victim::{Container, DATA, Furniture, PORT, ROOT, SEAL, SOCKET, write_file},
 };
+use futures::future::try_join_all;
 use phoenix_core::RecoveryTarget;
 use phoenix_drill::{
     Castle, CastlePlan, Environment, Error, KeyAfterFire, LogLine, Resource, RestoreInPlace, Result, Scene,
@@ -42,7 +43,7 @@ impl Containers {
 
     /// The client that looks into the store, once a castle is born.
     pub fn store_inspector(&self) -> Result<Inspector> {
-        Ok(self.plant()?.vault.inspector())
+        self.plant()?.vault.inspector()
     }
 
     pub(crate) fn plant(&self) -> Result<&Arc<Plant>> {
@@ -56,11 +57,21 @@ impl Containers {
         self.plant.set(plant.clone()).map_err(|_| Error::Demand("a drill has one birth".into()))?;
         let furniture = Furniture { repositories: plan.repositories, key: KeyAfterFire::Kept };
         let image = plant.images.victim.clone();
-        let container = span.run("container", async |_| plant.raise(&image, None, furniture).await).await?;
+        // neither needs the other before the server archives
+        let store = span.run("store", async |_| {
+            plant.vault.look_through(store::open(&plant).await?);
+            Ok(())
+        });
+        let victim = async {
+            let container =
+                span.run("container", async |_| plant.raise(&image, None, furniture).await).await?;
+            room(&plant).await?;
+            span.run("initdb", async |_| initdb(&plant, &container).await).await?;
+            Ok(container)
+        };
+        let ((), container) = futures::try_join!(store, victim)?;
         // a drill has one birth
         let _ = self.born.set(container.clone());
-        room(&plant).await?;
-        span.run("initdb", async |_| initdb(&plant, &container).await).await?;
         let sql = span.run("start", async |span| {
             server::start(&plant, &container, span).await.map_err(server::StartError::at_birth)
         });
@@ -185,12 +196,12 @@ impl Environment for Containers {
             {
                 proxy.shutdown().await;
             }
-            for resource in scene.register.resources()? {
-                if let Resource::Container { name } = resource {
-                    self.engine.kill(&name).await?;
-                }
-            }
-            Ok(())
+            let resources = scene.register.resources()?;
+            let kills = resources.iter().filter_map(|resource| match resource {
+                Resource::Container { name } => Some(self.engine.kill(name)),
+                _ => None,
+            });
+            try_join_all(kills).await.map(drop)
         })
     }
 

@@ -92,7 +92,8 @@ pub(crate) struct Plant {
 }
 
 impl Plant {
-    /// Lays the ground: the network and the store. All is registered before it is made.
+    /// Lays the ground: the images and the network, and chooses the store. All is registered before it is
+    /// made.
     pub async fn lay(
         config: ContainersConfig,
         engine: Engine,
@@ -112,12 +113,10 @@ impl Plant {
         let proxy_reach =
             span.run("network", async |_| lay_network(&engine, &making, &scene, &network).await);
         let proxy_reach = proxy_reach.await?;
-        let opened = span.run("store", async |_| {
-            store::open(&config, &engine, &making, &scene, &images.store, &network).await
-        });
-        let store::Opened { repository, inspector, ca_pem, certificates, container } = opened.await?;
+        let store::Chosen { repository, ca_pem, certificates, container } =
+            store::choose(&config, &engine, &scene)?;
         let segment_size = config.segment_size.unwrap_or_else(|| segment_size_for(scene.settings.size_bytes));
-        let vault = Vault::new(repository, inspector, segment_size, plan);
+        let vault = Vault::new(repository, segment_size, plan);
         Ok(Self {
             scene,
             config,
@@ -151,7 +150,10 @@ impl Plant {
     }
 
     pub async fn make_volume(&self, name: &str, role: Role) -> Result<()> {
-        make_volume(&self.engine, &self.making, &self.scene, name, role).await
+        self.scene.register.record(&Resource::Volume { name: name.to_owned() })?;
+        let (engine, name, labels) =
+            (self.engine.clone(), name.to_owned(), names::labels(&self.scene.run, role));
+        self.make(async move { engine.create_volume(&name, labels).await }).await
     }
 
     /// The repository as the victim is to reach it: straight, or through the proxy once there is one.
@@ -255,18 +257,6 @@ pub(crate) async fn make<T: Send + 'static>(
         work.await
     });
     task.await.doing("making something in the engine")?
-}
-
-pub(crate) async fn make_volume(
-    engine: &Engine,
-    making: &Arc<RwLock<()>>,
-    scene: &Scene,
-    name: &str,
-    role: Role,
-) -> Result<()> {
-    scene.register.record(&Resource::Volume { name: name.to_owned() })?;
-    let (engine, name, labels) = (engine.clone(), name.to_owned(), names::labels(&scene.run, role));
-    make(making, async move { engine.create_volume(&name, labels).await }).await
 }
 
 /// Makes the network, and finds out how its containers reach this machine.

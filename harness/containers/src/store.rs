@@ -5,11 +5,10 @@ use crate::{
     engine::Engine,
     image,
     names::{self, Role},
-    plant::{self, make, make_volume},
+    plant::{self, Plant},
     runbook::Deed,
     victim,
 };
-use phoenix_core::Secret;
 use phoenix_drill::{Doing, Error, Resource, Result, Scene, Wait, wait_for};
 use phoenix_postgres::pgbackrest::S3;
 use phoenix_repository::inspect;
@@ -17,7 +16,6 @@ use phoenix_store::{Certificates, Credentials, Inspector};
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 use testcontainers::{
@@ -25,7 +23,6 @@ use testcontainers::{
     core::{IntoContainerPort, Mount},
     runners::AsyncRunner,
 };
-use tokio::sync::RwLock;
 
 pub(crate) const PORT: u16 = 9000;
 const BUCKET: &str = "phoenix";
@@ -54,41 +51,33 @@ impl StoreContainer {
     }
 }
 
-/// A store that is ready for this drill.
-pub(crate) struct Opened {
+/// The store of a drill, as far as it is known before it runs.
+pub(crate) struct Chosen {
     /// As the victim sees it.
     pub repository: S3,
-    pub inspector: Inspector,
+    /// The CAs of the store and of the proxy.
     pub ca_pem: String,
+    /// What the store, if it is the drill's own, and the proxy present.
     pub certificates: Certificates,
+    /// The drill's own store; `None` if it is there already.
     pub container: Option<StoreContainer>,
 }
 
-/// Starts MinIO, or checks that this drill's path in the given store is empty.
-pub(crate) async fn open(
-    config: &ContainersConfig,
-    engine: &Engine,
-    making: &Arc<RwLock<()>>,
-    scene: &Arc<Scene>,
-    store_image: &str,
-    network: &str,
-) -> Result<Opened> {
+/// Chooses where the store is and who may use it. Nothing is made yet.
+pub(crate) fn choose(config: &ContainersConfig, engine: &Engine, scene: &Scene) -> Result<Chosen> {
     if let Some(external) = &config.store {
         let repository = external.repository(&scene.run.slug(), Path::new(victim::CA_FILE));
-        let inspector = external.open(&repository, "[containers.store]").await?;
         let ca_pem =
             fs::read_to_string(&external.ca_file).doing(format!("reading {}", external.ca_file.display()))?;
         let certificates = certificates(plant::PROXY_HOST, engine)?;
         let ca_pem = format!("{}\n{}", ca_pem.trim_end(), certificates.ca_pem);
-        return Ok(Opened { repository, inspector, ca_pem, certificates, container: None });
+        return Ok(Chosen { repository, ca_pem, certificates, container: None });
     }
     let name = names::name(&scene.run, "store");
     let certificates = certificates(&name, engine)?;
     let ca_file = scene.evidence.directory().join("ca.pem");
     fs::write(&ca_file, &certificates.ca_pem).doing("writing the store's CA")?;
     let credentials = Credentials::generate();
-    make_volume(engine, making, scene, &name, Role::Store).await?;
-    start(engine, making, scene, &name, store_image, network, &certificates, &credentials).await?;
     let repository = S3 {
         path: format!("/{}", scene.run.slug()),
         bucket: BUCKET.to_owned(),
@@ -100,10 +89,19 @@ pub(crate) async fn open(
         ca_file: victim::CA_FILE.to_owned(),
         connect_to: None,
     };
-    let container = StoreContainer { name, ca_file };
-    let inspector = bucket(engine, scene, &container, &repository).await?;
-    let ca_pem = certificates.ca_pem.clone();
-    Ok(Opened { repository, inspector, ca_pem, certificates, container: Some(container) })
+    let (ca_pem, container) = (certificates.ca_pem.clone(), Some(StoreContainer { name, ca_file }));
+    Ok(Chosen { repository, ca_pem, certificates, container })
+}
+
+/// Starts MinIO and makes its bucket, or checks that this drill's path in the given store is empty.
+pub(crate) async fn open(plant: &Plant) -> Result<Inspector> {
+    if let Some(external) = &plant.config.store {
+        return external.open(&plant.vault.store, "[containers.store]").await;
+    }
+    let container = plant.store.as_ref().ok_or_else(|| Error::Demand("a drill has a store".into()))?;
+    plant.make_volume(&container.name, Role::Store).await?;
+    start(plant, &container.name).await?;
+    bucket(plant, container).await
 }
 
 /// For the store as the victim knows it and as this machine does, and for the proxy before it.
@@ -113,21 +111,12 @@ fn certificates(host: &str, engine: &Engine) -> Result<Certificates> {
         .doing("making the store's certificates")
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, and each argument is a thing of its own")]
-async fn start(
-    engine: &Engine,
-    making: &Arc<RwLock<()>>,
-    scene: &Scene,
-    name: &str,
-    store_image: &str,
-    network: &str,
-    certificates: &Certificates,
-    credentials: &Credentials,
-) -> Result<()> {
+async fn start(plant: &Plant, name: &str) -> Result<()> {
+    let (scene, store_image, network) = (&plant.scene, plant.images.store.as_str(), plant.network.as_str());
     scene.register.record(&Resource::Container { name: name.to_owned() })?;
     let command = ["server", "/data", "--certs-dir", "/certs", "--address", ":9000"];
     let volume = format!("{name}:/data");
-    let on = engine.publishes_on();
+    let on = plant.engine.publishes_on();
     let publish = format!("{on}::{PORT}");
     let mut words = vec![
         "run",
@@ -144,7 +133,8 @@ async fn start(
     ];
     words.extend(command);
     let deed = Deed::begin("store", &words);
-    let secret = |secret: &Secret| secret.expose().as_bytes().to_vec();
+    let (certificates, S3 { access_key, secret_key, .. }) = (&plant.certificates, &plant.vault.store);
+    let user = format!("MINIO_ROOT_USER={access_key}\nMINIO_ROOT_PASSWORD={}\n", secret_key.expose());
     let file = |path: &str, mode| CopyTargetOptions::new(path.to_owned()).with_mode(mode);
     let request = image::generic(store_image)
         .with_exposed_port(PORT.tcp())
@@ -154,14 +144,12 @@ async fn start(
         .with_labels(names::labels(&scene.run, Role::Store))
         .with_mount(Mount::volume_mount(name, "/data"))
         .with_copy_to(file("/certs/public.crt", 0o644), certificates.certificate_pem.clone().into_bytes())
-        .with_copy_to(file("/certs/private.key", 0o644), secret(&certificates.key_pem))
-        .with_copy_to(file("/run/secrets/user", 0o644), credentials.access_key.clone().into_bytes())
-        .with_copy_to(file("/run/secrets/password", 0o644), secret(&credentials.secret_key))
-        .with_env_var("MINIO_ROOT_USER_FILE", "/run/secrets/user")
-        .with_env_var("MINIO_ROOT_PASSWORD_FILE", "/run/secrets/password")
+        .with_copy_to(file("/certs/private.key", 0o644), certificates.key_pem.expose().as_bytes().to_vec())
+        .with_copy_to(file("/certs/user", 0o644), user.into_bytes())
+        .with_env_var("MINIO_CONFIG_ENV_FILE", "/certs/user")
         .with_env_var("MINIO_UPDATE", "off")
         .with_host_config_modifier(move |host| victim::publish(host, on, PORT));
-    let started = make(making, async move { request.start().await.map(std::mem::forget).doing("") }).await;
+    let started = plant.make(async move { request.start().await.map(std::mem::forget).doing("") }).await;
     let ended = if started.is_ok() { "started" } else { "failed" };
     deed.end(&scene.evidence, ended, String::new())?;
     started.map_err(|error| {
@@ -173,24 +161,22 @@ async fn start(
 }
 
 /// Waits until the store answers, and makes the bucket, which keeps every version.
-async fn bucket(
-    engine: &Engine,
-    scene: &Scene,
-    container: &StoreContainer,
-    repository: &S3,
-) -> Result<Inspector> {
-    wait_for("the store to answer", START_DEADLINE, Duration::from_millis(20), || async {
-        if let Some(died) = plant::died(engine, scene, &container.name).await? {
-            return Err(died);
+async fn bucket(plant: &Plant, container: &StoreContainer) -> Result<Inspector> {
+    if let Some(died) = plant.died(&container.name).await? {
+        return Err(died);
+    }
+    let inspector = container.inspector(&plant.engine, &plant.vault.store).await?;
+    wait_for("the store to answer", START_DEADLINE, Duration::from_millis(10), || async {
+        match inspector.probe().await {
+            Ok(()) => Ok(Wait::Ready(())),
+            Err(error) => match plant.died(&container.name).await? {
+                Some(died) => Err(died),
+                None => Ok(Wait::NotYet(phoenix_drill::error::chain(&error))),
+            },
         }
-        let inspector = container.inspector(engine, repository).await?;
-        Ok(match inspector.create_bucket().await {
-            Ok(()) => {
-                inspector.enable_versioning().await.doing("turning the bucket's versioning on")?;
-                Wait::Ready(inspector)
-            }
-            Err(error) => Wait::NotYet(phoenix_drill::error::chain(&error)),
-        })
     })
-    .await
+    .await?;
+    inspector.create_bucket().await.doing("making the bucket")?;
+    inspector.enable_versioning().await.doing("turning the bucket's versioning on")?;
+    Ok(inspector)
 }

@@ -4,8 +4,9 @@ use crate::{
     engine::{Engine, bears},
     image,
 };
+use futures::future::try_join_all;
 use phoenix_drill::{Error, Resource, Result, Work, pause, sweep};
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 /// A request that was on its way when its harness was killed is carried out by the engine by then.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -41,53 +42,47 @@ async fn engine(resources: &[Resource]) -> Result<Option<Engine>> {
     Err(Error::missing(what, "set DOCKER_HOST as it was then, and sweep again"))
 }
 
-/// Removes what a run named; what does not bear its label is left, and is an error.
+/// Removes what a run named; what does not bear its label is left, and is an error. Containers go first:
+/// what they hold cannot be removed.
 pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -> Result<()> {
-    let foreign = |what: &str, name: &str| {
-        Error::unverified(format!("the {what} {name} is not removed"), "it does not bear this run's label")
+    let (containers, others): (Vec<_>, Vec<_>) =
+        resources.iter().partition(|resource| matches!(resource, Resource::Container { .. }));
+    try_join_all(containers.into_iter().map(|resource| remove_one(engine, run, resource))).await?;
+    try_join_all(others.into_iter().map(|resource| remove_one(engine, run, resource))).await?;
+    match resources.iter().any(|resource| matches!(resource, Resource::Image { .. })) {
+        true => image::prune(engine).await,
+        false => Ok(()),
+    }
+}
+
+async fn remove_one(engine: &Engine, run: &str, resource: &Resource) -> Result<()> {
+    let ours = |what: &str, name: &str, labels: Option<&HashMap<String, String>>| {
+        let why = "it does not bear this run's label";
+        let foreign = || Error::unverified(format!("the {what} {name} is not removed"), why);
+        bears(labels, run).then_some(()).ok_or_else(foreign)
     };
-    let mut built = false;
-    // containers first: what they hold cannot be removed
-    for resource in resources {
-        if let Resource::Container { name } = resource
-            && let Some(found) = engine.container(name).await?
-        {
-            let labels = found.config.and_then(|config| config.labels);
-            if !bears(labels.as_ref(), run) {
-                return Err(foreign("container", name));
-            }
+    match resource {
+        Resource::Container { name } => {
+            let Some(found) = engine.container(name).await? else { return Ok(()) };
+            ours("container", name, found.config.and_then(|config| config.labels).as_ref())?;
             engine.kill(name).await?;
-            engine.remove_container(name).await?;
+            engine.remove_container(name).await
         }
-    }
-    for resource in resources {
-        match resource {
-            Resource::Network { name } => {
-                if let Some(network) = engine.network(name).await? {
-                    if !bears(network.labels.as_ref(), run) {
-                        return Err(foreign("network", name));
-                    }
-                    engine.remove_network(name).await?;
-                }
-            }
-            Resource::Volume { name } => {
-                if let Some(labels) = engine.volume(name).await? {
-                    if !bears(Some(&labels), run) {
-                        return Err(foreign("volume", name));
-                    }
-                    engine.remove_volume(name).await?;
-                }
-            }
-            Resource::Image { reference } => {
-                image::remove(engine, reference).await?;
-                built = true;
-            }
-            Resource::Engine { .. }
-            | Resource::Container { .. }
-            | Resource::Directory { .. }
-            | Resource::Capsule { .. }
-            | Resource::Kept { .. } => {}
+        Resource::Network { name } => {
+            let Some(found) = engine.network(name).await? else { return Ok(()) };
+            ours("network", name, found.labels.as_ref())?;
+            engine.remove_network(name).await
         }
+        Resource::Volume { name } => {
+            let Some(labels) = engine.volume(name).await? else { return Ok(()) };
+            ours("volume", name, Some(&labels))?;
+            engine.remove_volume(name).await
+        }
+        // its name holds the run's
+        Resource::Image { reference } => image::remove(engine, reference).await,
+        Resource::Engine { .. }
+        | Resource::Directory { .. }
+        | Resource::Capsule { .. }
+        | Resource::Kept { .. } => Ok(()),
     }
-    if built { image::prune(engine).await } else { Ok(()) }
 }

@@ -70,7 +70,8 @@ impl Plant {
         };
         let (server, starts, cluster_bytes) = (Mutex::default(), AtomicU32::new(0), AtomicU64::new(0));
         let segment_size = config.segment_size.unwrap_or_else(|| segment_size_for(scene.settings.size_bytes));
-        let vault = Vault::new(store, inspector, segment_size, plan);
+        let vault = Vault::new(store, segment_size, plan);
+        vault.look_through(inspector);
         Ok(Self {
             scene,
             config,

@@ -19,29 +19,30 @@ pub const STANZA: &str = "castle";
 pub struct Vault {
     /// The store as the victim sees it.
     pub store: S3,
-    inspector: Mutex<Inspector>,
+    inspector: Mutex<Option<Inspector>>,
     segment_size: SegmentSize,
     cipher: Option<Secret>,
 }
 
 impl Vault {
     /// A repository that is built to a plan; an encrypted one gets a passphrase of its own.
-    pub fn new(store: S3, inspector: Inspector, segment_size: SegmentSize, plan: CastlePlan) -> Self {
+    pub fn new(store: S3, segment_size: SegmentSize, plan: CastlePlan) -> Self {
         let cipher = match plan.encrypted {
             Encrypted::No => None,
             Encrypted::Aes256 => Some(Credentials::generate().secret_key),
         };
-        Self { store, inspector: Mutex::new(inspector), segment_size, cipher }
+        Self { store, inspector: Mutex::default(), segment_size, cipher }
     }
 
-    /// The client that looks into the store.
-    pub fn inspector(&self) -> Inspector {
-        self.inspector.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The client that looks into the store; an error before the store is open.
+    pub fn inspector(&self) -> Result<Inspector> {
+        let inspector = self.inspector.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        inspector.ok_or_else(|| Error::Demand("the store is not open yet".into()))
     }
 
-    /// Looks into the store through another client from now on: the store moved.
+    /// Looks into the store through this client from now on: it was opened, or it moved.
     pub fn look_through(&self, inspector: Inspector) {
-        *self.inspector.lock().unwrap_or_else(PoisonError::into_inner) = inspector;
+        *self.inspector.lock().unwrap_or_else(PoisonError::into_inner) = Some(inspector);
     }
 
     /// The repository as it goes into the victim's configuration, after what became of its key.
@@ -58,13 +59,13 @@ impl Vault {
     /// The segments that the store holds.
     pub async fn segments(&self) -> Result<BTreeSet<WalSegment>> {
         let prefix = format!("{}/archive/{STANZA}/", self.prefix());
-        let objects = self.inspector().list(&prefix).await.doing("listing the archive in the store")?;
+        let objects = self.inspector()?.list(&prefix).await.doing("listing the archive in the store")?;
         Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), self.segment_size))
     }
 
     /// Every version of every object of this drill.
     pub async fn versions(&self) -> Result<Vec<ObjectVersion>> {
-        self.inspector().versions(&format!("{}/", self.prefix())).await.doing("listing the store")
+        self.inspector()?.versions(&format!("{}/", self.prefix())).await.doing("listing the store")
     }
 
     /// The keys that were added since; an error if anything is missing or altered. Versions that are still
@@ -103,7 +104,7 @@ impl Vault {
     /// after this had the key.
     pub async fn encryption(&self, key: KeyAfterFire) -> Option<Encryption> {
         let object = format!("{}/backup/{STANZA}/backup.info", self.prefix());
-        let head = self.inspector().get(&object).await.ok()?;
+        let head = self.inspector().ok()?.get(&object).await.ok()?;
         let has_key = self.cipher.is_some() && key == KeyAfterFire::Kept;
         Some(match (pgbackrest::is_encrypted(&head), has_key) {
             (false, _) => Encryption::None,
@@ -142,7 +143,9 @@ mod tests {
             connect_to: None,
         };
         let inspector = crate::inspect(&store, &server.endpoint(), server.ca_file()).unwrap();
-        let vault = Vault::new(store, inspector.clone(), SegmentSize::MIN, CastlePlan::default());
+        let vault = Vault::new(store, SegmentSize::MIN, CastlePlan::default());
+        assert!(vault.inspector().is_err());
+        vault.look_through(inspector.clone());
         for key in ["drill/a", "drill/b", "drill/backup/castle/backup.info", "another/c"] {
             inspector.put(key, key).await.unwrap();
         }

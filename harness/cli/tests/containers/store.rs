@@ -25,7 +25,7 @@ async fn the_bucket_keeps_versions_and_the_wal_has_no_gap() {
         drill.workload(&*castle).await?;
         drill.archive_everything(&*castle).await?;
 
-        let inspector = place.store_inspector().unwrap();
+        let inspector = place.store_inspector()?;
         assert_eq!(inspector.versioning().await.unwrap(), Versioning::Enabled);
         let prefix = format!("{}/archive/castle/", drill.run().slug());
         let mut timelines: BTreeMap<u32, Vec<u64>> = BTreeMap::new();

@@ -11,6 +11,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::{ByteStream, DateTime as SdkDateTime};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, DeleteMarkerEntry, Object, ObjectVersion as SdkVersion, VersioningConfiguration,
@@ -240,6 +241,19 @@ impl Inspector {
     pub async fn create_bucket(&self) -> Result<(), InspectError> {
         let answer = self.client.create_bucket().bucket(&self.target.bucket).send().await;
         answer.map(drop).map_err(|error| self.asked("make a bucket").failed(error))
+    }
+
+    /// Asks the store for anything at all, once and without trying again: for whoever waits for it.
+    ///
+    /// # Errors
+    /// If it does not answer as an S3 server. A refusal is an answer.
+    pub async fn probe(&self) -> Result<(), InspectError> {
+        let once = aws_sdk_s3::config::Builder::default().retry_config(RetryConfig::disabled());
+        let request = self.client.head_bucket().bucket(&self.target.bucket).customize().config_override(once);
+        match request.send().await {
+            Err(SdkError::ServiceError(_)) | Ok(_) => Ok(()),
+            Err(error) => Err(self.asked("answer").failed(error)),
+        }
     }
 
     /// Whether the bucket is there.
