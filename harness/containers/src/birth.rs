@@ -9,7 +9,7 @@ use crate::{
     server, store,
     victim::{Container, DATA, Furniture, PORT, ROOT, SEAL, SOCKET, write_file},
 };
-use futures::future::try_join_all;
+use futures::future::join_all;
 use phoenix_core::RecoveryTarget;
 use phoenix_drill::{
     Castle, CastlePlan, Environment, Error, KeyAfterFire, LogLine, Resource, RestoreInPlace, Result, Scene,
@@ -201,7 +201,7 @@ impl Environment for Containers {
                 Resource::Container { name } => Some(self.engine.kill(name)),
                 _ => None,
             });
-            try_join_all(kills).await.map(drop)
+            join_all(kills).await.into_iter().collect()
         })
     }
 

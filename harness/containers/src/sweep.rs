@@ -4,7 +4,7 @@ use crate::{
     engine::{Engine, bears},
     image,
 };
-use futures::future::try_join_all;
+use futures::future::join_all;
 use phoenix_drill::{Error, Resource, Result, Work, pause, sweep};
 use std::{collections::HashMap, time::Duration};
 
@@ -42,17 +42,17 @@ async fn engine(resources: &[Resource]) -> Result<Option<Engine>> {
     Err(Error::missing(what, "set DOCKER_HOST as it was then, and sweep again"))
 }
 
-/// Removes what a run named; what does not bear its label is left, and is an error. Containers go first:
-/// what they hold cannot be removed.
+/// Removes what a run named, as far as it can; what does not bear its label is left, and is an error.
+/// Containers go first: what they hold cannot be removed.
 pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -> Result<()> {
     let (containers, others): (Vec<_>, Vec<_>) =
         resources.iter().partition(|resource| matches!(resource, Resource::Container { .. }));
-    try_join_all(containers.into_iter().map(|resource| remove_one(engine, run, resource))).await?;
-    try_join_all(others.into_iter().map(|resource| remove_one(engine, run, resource))).await?;
-    match resources.iter().any(|resource| matches!(resource, Resource::Image { .. })) {
-        true => image::prune(engine).await,
-        false => Ok(()),
+    let mut removed = join_all(containers.into_iter().map(|it| remove_one(engine, run, it))).await;
+    removed.extend(join_all(others.into_iter().map(|it| remove_one(engine, run, it))).await);
+    if resources.iter().any(|resource| matches!(resource, Resource::Image { .. })) {
+        removed.push(image::prune(engine).await);
     }
+    removed.into_iter().collect()
 }
 
 async fn remove_one(engine: &Engine, run: &str, resource: &Resource) -> Result<()> {

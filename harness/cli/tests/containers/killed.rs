@@ -176,16 +176,19 @@ async fn what_is_kept_stays_until_it_is_swept_on_purpose() {
     assert_nothing_left(of.as_str());
 }
 
-/// A register that names what is not ours: it is left, and the sweep says so.
+/// A register that names what is not ours: it is left, and the sweep says so; the rest is removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_bear_the_label_is_never_removed() {
     let run_id = phoenix_drill::stage::new_run();
     let name = format!("bystander-{}", run_id.slug());
     docker(&["volume", "create", "--label", "phoenix.run=ANOTHER", &name]);
+    let own = format!("phoenix-{}-data-1", run_id.slug());
+    docker(&["volume", "create", "--label", &format!("phoenix.run={run_id}"), &own]);
     let engine = Engine::connect().await.unwrap();
     let named = [
         Resource::Engine { id: engine.id, endpoint: engine.endpoint },
         Resource::Volume { name: name.clone() },
+        Resource::Volume { name: own },
     ];
     let lines: String = named.iter().map(|it| serde_json::to_string(it).unwrap() + "\n").collect();
     let register = register::directory().unwrap().join(format!("{run_id}.jsonl"));
@@ -205,4 +208,5 @@ async fn what_does_not_bear_the_label_is_never_removed() {
     assert_eq!(status, Some(3));
     assert!(line.contains("STUCK") && line.contains("does not bear this run's label"), "{line}");
     assert_eq!(volumes, name);
+    assert_nothing_left(run_id.as_str());
 }
