@@ -106,7 +106,8 @@ async fn own(engine: &Engine, scene: &Scene, images: &Images, span: &Span) -> Re
     scene.register.record(&Resource::Image { reference: temporary.clone() })?;
     span.progress(format!("building {wanted} on {}", images.base));
     let [postgresql, pgbackrest] = versions(images);
-    let arguments = [("BASE", images.base.as_str()), ("POSTGRESQL", postgresql), ("PGBACKREST", pgbackrest)];
+    let (base, run) = (images.base.as_str(), scene.run.as_str());
+    let arguments = [("BASE", base), ("POSTGRESQL", postgresql), ("PGBACKREST", pgbackrest), ("RUN", run)];
     build(engine, scene, &temporary, &arguments, span).await?;
     let tag = TagImageOptionsBuilder::new().repo(VICTIM).tag(&tag).build();
     engine.docker.tag_image(&temporary, Some(tag)).await.doing(format!("naming the image {wanted}"))?;
@@ -196,16 +197,14 @@ pub(crate) async fn remove(engine: &Engine, reference: &str) -> Result<()> {
     crate::engine::present(removed).map(drop).doing(format!("removing the image {reference}"))
 }
 
-/// Removes what builds that were cut off left: layers of ours without a name, unless somebody builds now.
-pub(crate) async fn prune(engine: &Engine) -> Result<()> {
-    let path = register::home()?.join("images.lock");
-    let lock = File::create(path).doing("looking whether an image is built")?;
-    if lock.try_lock().is_err() {
-        return Ok(());
-    }
-    let filters = HashMap::from([("dangling", vec!["true"]), ("label", vec!["phoenix.image=postgres"])]);
+/// Removes what a run's build left if it was cut off: layers without a name.
+pub(crate) async fn prune(engine: &Engine, run: &str) -> Result<()> {
+    let filters = HashMap::from([
+        ("dangling", vec!["true".to_owned()]),
+        ("label", vec![format!("phoenix.building={run}")]),
+    ]);
     let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
-    engine.docker.prune_images(Some(options)).await.map(drop).doing("removing layers of cut-off builds")
+    engine.docker.prune_images(Some(options)).await.map(drop).doing("removing layers of a cut-off build")
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -
     let mut removed = join_all(containers.into_iter().map(|it| remove_one(engine, run, it))).await;
     removed.extend(join_all(others.into_iter().map(|it| remove_one(engine, run, it))).await);
     if resources.iter().any(|resource| matches!(resource, Resource::Image { .. })) {
-        removed.push(image::prune(engine).await);
+        removed.push(image::prune(engine, run).await);
     }
     removed.into_iter().collect()
 }

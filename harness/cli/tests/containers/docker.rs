@@ -22,10 +22,12 @@ pub fn logs(name: &str) -> String {
 pub fn left(run: &str) -> Vec<String> {
     let label = format!("label=phoenix.run={run}");
     let image = format!("reference=phoenix-postgres:building-{}", run.to_ascii_lowercase());
-    let lists: [&[&str]; 4] = [
+    let building = format!("label=phoenix.building={run}");
+    let lists: [&[&str]; 5] = [
         &["ps", "--all", "--format", "container {{.Names}}", "--filter", &label],
         &["volume", "ls", "--format", "volume {{.Name}}", "--filter", &label],
         &["network", "ls", "--format", "network {{.Name}}", "--filter", &label],
+        &["images", "--quiet", "--filter", "dangling=true", "--filter", &building],
         &["images", "--format", "image {{.Repository}}:{{.Tag}}", "--filter", &image],
     ];
     lists.iter().flat_map(|words| docker(words).lines().map(str::to_owned).collect::<Vec<_>>()).collect()

@@ -246,12 +246,13 @@ impl Inspector {
     /// Asks the store for anything at all, once and without trying again: for whoever waits for it.
     ///
     /// # Errors
-    /// If it does not answer as an S3 server. A refusal is an answer.
+    /// If it does not answer as an S3 server. A refusal is an answer; that it is not ready yet (5xx) is none.
     pub async fn probe(&self) -> Result<(), InspectError> {
         let once = aws_sdk_s3::config::Builder::default().retry_config(RetryConfig::disabled());
         let request = self.client.head_bucket().bucket(&self.target.bucket).customize().config_override(once);
         match request.send().await {
-            Err(SdkError::ServiceError(_)) | Ok(_) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(refused)) if !refused.raw().status().is_server_error() => Ok(()),
             Err(error) => Err(self.asked("answer").failed(error)),
         }
     }
