@@ -29,8 +29,9 @@ impl Image {
         let base = played.report.properties["victim_image"].clone();
         let tag = format!("phoenix-test:{}", played.report.run.slug());
         let folder = folder();
-        fs::write(folder.path().join("Dockerfile"), format!("FROM {base}\nUSER root\n{instructions}\n"))
-            .unwrap();
+        // a layer of its own: the engine may not remove one that two images share twice at once
+        let text = format!("FROM {base}\nLABEL phoenix.test={tag}\nUSER root\n{instructions}\n");
+        fs::write(folder.path().join("Dockerfile"), text).unwrap();
         docker(&["build", "--quiet", "--tag", &tag, &folder.path().display().to_string()]);
         Self(tag)
     }
