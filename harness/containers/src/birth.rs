@@ -2,7 +2,6 @@
 
 use crate::{
     ContainersConfig,
-    castle::ContainersCastle,
     engine::Engine,
     inventory,
     plant::{Plant, keep_log},
@@ -16,7 +15,7 @@ use phoenix_drill::{
     Span, Work,
 };
 use phoenix_postgres::settings::{Listen, Pace, ServerSettings, postgresql_conf};
-use phoenix_repository::must;
+use phoenix_repository::{StartError, castle, must};
 use phoenix_store::Inspector;
 use std::{
     collections::BTreeMap,
@@ -72,9 +71,8 @@ impl Containers {
         let ((), container) = futures::try_join!(store, victim)?;
         // a drill has one birth
         let _ = self.born.set(container.clone());
-        let sql = span.run("start", async |span| {
-            server::start(&plant, &container, span).await.map_err(server::StartError::at_birth)
-        });
+        let sql =
+            span.run("start", async |span| server::start(&plant, span).await.map_err(StartError::at_birth));
         let sql = sql.await?;
         let create = plant.pgbackrest().stanza_create();
         span.run("stanza", async |_| must(&*plant, "stanza-create", &create).await).await?;
@@ -82,7 +80,7 @@ impl Containers {
         span.detail(format!(
             "store, container, initdb, start, stanza · postgresql {postgres} · pgbackrest {pgbackrest}"
         ));
-        Ok(Box::new(ContainersCastle::new(plant, sql)))
+        Ok(castle(plant, sql))
     }
 }
 
@@ -238,16 +236,15 @@ impl RestoreInPlace for Containers {
         Box::pin(async move {
             drop(castle);
             let plant = self.plant()?;
-            let container = self.raise_again(span).await?;
+            self.raise_again(span).await?;
             // the server was killed, not stopped: its lock file is stale, and pgBackRest would believe it
             let stale = ["rm".to_owned(), "-f".to_owned(), format!("{DATA}/postmaster.pid")];
             must(&**plant, "remove a stale postmaster.pid", &stale).await?;
             let argv = plant.pgbackrest().restore_in_place(&target, 2, SEAL);
             span.run("restore", async |_| must(&**plant, "restore", &argv).await).await?;
-            let started = span.run("start", async |span| {
-                server::start(plant, &container, span).await.map_err(server::StartError::at_rebirth)
-            });
-            Ok(Box::new(ContainersCastle::new(plant.clone(), started.await?)) as Box<dyn Castle>)
+            let started = span
+                .run("start", async |span| server::start(plant, span).await.map_err(StartError::at_rebirth));
+            Ok(phoenix_repository::castle(plant.clone(), started.await?))
         })
     }
 }

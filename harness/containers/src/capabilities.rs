@@ -2,14 +2,13 @@
 
 use crate::{
     Containers,
-    castle::ContainersCastle,
     names::{self, Role},
     server,
 };
 use phoenix_drill::{
     Castle, Casualty, Doing, Error, Kill, Partition, Pause, Resource, Result, Span, Wait, Work, wait_for,
 };
-use phoenix_repository::decisive;
+use phoenix_repository::{StartError, decisive};
 use std::time::Duration;
 use testcontainers::bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 
@@ -82,9 +81,9 @@ impl Kill for Containers {
             drop(castle);
             let plant = self.plant()?;
             let container = self.raise_again(span).await?;
-            let sql = server::start(plant, &container, span).await.map_err(server::StartError::at_birth)?;
+            let sql = server::start(plant, span).await.map_err(StartError::at_birth)?;
             plant.note(format!("revived in {}", container.name));
-            Ok(Box::new(ContainersCastle::new(plant.clone(), sql)) as Box<dyn Castle>)
+            Ok(phoenix_repository::castle(plant.clone(), sql))
         })
     }
 }

@@ -7,10 +7,8 @@ use crate::{
     victim,
 };
 use phoenix_drill::{Doing, Error, Result, SlowStore, Work};
-use phoenix_store::{
-    AnswerFault, Certificates, Credentials, Fault, FaultProxy, Faults, Fired, KeyMatch, Operation,
-    ProxyConfig, Upstream,
-};
+use phoenix_repository::{fired, slow_restore};
+use phoenix_store::{Certificates, Credentials, FaultProxy, Faults, ProxyConfig, Upstream};
 use std::{net::SocketAddr, time::Duration};
 
 impl Containers {
@@ -38,8 +36,7 @@ impl Containers {
     pub(crate) async fn fired(&self) -> Vec<String> {
         let Ok(plant) = self.plant() else { return Vec::new() };
         let proxy = plant.proxy.lock().await;
-        let line = |fired: Fired| format!("{} · {} · {}", fired.fault, fired.key, fired.detail);
-        proxy.iter().flat_map(|proxy| proxy.faults().evidence()).map(line).collect()
+        proxy.iter().flat_map(|proxy| fired(proxy.faults())).collect()
     }
 }
 
@@ -74,12 +71,9 @@ async fn start(plant: &Plant) -> Result<FaultProxy> {
 
 impl SlowStore for Containers {
     fn slow_restores(&self, delay: Duration) -> Work<'_, ()> {
-        Box::pin(async move {
-            let slow = Fault::new("slow restore", AnswerFault::Delay { delay })
-                .on(Operation::Get)
-                .on_keys(KeyMatch::Contains("/backup/".to_owned()));
-            self.store_faults().await?.arm(slow).doing("making the store slow")
-        })
+        Box::pin(
+            async move { self.store_faults().await?.arm(slow_restore(delay)).doing("making the store slow") },
+        )
     }
 
     fn heal_store(&self) -> Work<'_, Vec<String>> {

@@ -80,10 +80,10 @@ impl Engine {
         if self.host == LOCALHOST { "127.0.0.1" } else { "0.0.0.0" }
     }
 
-    /// Whether the engine holds an image.
-    pub async fn holds(&self, image: &str) -> Result<bool> {
-        let found = present(self.docker.inspect_image(image).await);
-        Ok(found.doing(format!("inspecting the image {image}"))?.is_some())
+    /// The id of an image; `None` if the engine does not hold it.
+    pub async fn image(&self, reference: &str) -> Result<Option<String>> {
+        let found = present(self.docker.inspect_image(reference).await);
+        Ok(found.doing(format!("inspecting the image {reference}"))?.and_then(|image| image.id))
     }
 
     /// Runs a command in a container to its end, with a script or nothing on its standard input.

@@ -1,6 +1,6 @@
 //! The images: pulled if they are not here, and the victim's own built if its content changed.
 
-use crate::{Images, engine::Engine, names::RUN};
+use crate::{ContainersConfig, Images, engine::Engine, names::RUN};
 use futures::StreamExt;
 use phoenix_drill::{Doing, Error, Resource, Result, Scene, Span, register};
 use sha2::{Digest, Sha256};
@@ -29,15 +29,15 @@ pub(crate) struct Ready {
     pub rebirth: String,
 }
 
-/// Makes sure that every image is in the engine; `own_store` says whether the store's is needed.
+/// Makes sure that every image is in the engine; the store's is not needed where there is a store already.
 pub(crate) async fn ready(
     engine: &Engine,
     scene: &Scene,
-    images: &Images,
-    own_store: Option<()>,
+    config: &ContainersConfig,
     span: &Span,
 ) -> Result<Ready> {
-    if own_store.is_some() {
+    let images = &config.images;
+    if config.store.is_none() {
         have(engine, &images.store, "store-image (PHOENIX_STORE_IMAGE)", span).await?;
     }
     let victim = match &images.victim {
@@ -68,17 +68,15 @@ async fn have(engine: &Engine, reference: &str, setting: &str, span: &Span) -> R
 }
 
 async fn found_or_pulled(engine: &Engine, reference: &str, span: &Span) -> Result<String> {
-    if let Some(id) = id(engine, reference).await? {
+    if let Some(id) = engine.image(reference).await? {
         return Ok(id);
     }
     span.progress(format!("pulling {reference}"));
     generic(reference).pull_image().await.map(drop).doing("pulling it")?;
-    id(engine, reference).await?.ok_or_else(|| Error::unverified("pulling it", "it is not there after that"))
-}
-
-async fn id(engine: &Engine, reference: &str) -> Result<Option<String>> {
-    let found = crate::engine::present(engine.docker.inspect_image(reference).await);
-    Ok(found.doing(format!("inspecting the image {reference}"))?.and_then(|image| image.id))
+    engine
+        .image(reference)
+        .await?
+        .ok_or_else(|| Error::unverified("pulling it", "it is not there after that"))
 }
 
 /// An image as testcontainers names it: what is after the last colon is the tag, or part of the digest.
@@ -95,11 +93,11 @@ async fn own(engine: &Engine, scene: &Scene, images: &Images, span: &Span) -> Re
     let base = have(engine, &images.base, "base-image (PHOENIX_BASE_IMAGE)", span).await?;
     let tag = content_tag(images, &base);
     let wanted = format!("{VICTIM}:{tag}");
-    if id(engine, &wanted).await?.is_some() {
+    if engine.image(&wanted).await?.is_some() {
         return Ok(wanted);
     }
     let _lock = building().await?;
-    if id(engine, &wanted).await?.is_some() {
+    if engine.image(&wanted).await?.is_some() {
         return Ok(wanted);
     }
     let temporary = format!("{VICTIM}:building-{}", scene.run.slug());

@@ -3,16 +3,14 @@
 use crate::{
     ContainersConfig,
     engine::Engine,
-    image::Ready,
+    image::{self, Ready},
     names::{self, Role},
     runbook::Deed,
     store::{self, StoreContainer},
     victim::{self, Container, Furniture},
 };
 use phoenix_core::{Secret, SegmentSize};
-use phoenix_drill::{
-    CastlePlan, Doing, Error, KeyAfterFire, Repositories, Resource, Result, Scene, Span, Work,
-};
+use phoenix_drill::{CastlePlan, Doing, Error, KeyAfterFire, Resource, Result, Scene, Span, Work};
 use phoenix_postgres::{
     ConnectConfig, Sql,
     pgbackrest::{self, PgBackRest},
@@ -22,10 +20,7 @@ use phoenix_store::{Certificates, Credentials, FaultProxy};
 use std::{
     fs,
     net::IpAddr,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU32, AtomicU64},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicU32},
 };
 use testcontainers::core::Host;
 use tokio::sync::{Mutex, RwLock};
@@ -84,8 +79,6 @@ pub(crate) struct Plant {
     pub certificates: Certificates,
     /// What was done to the castle besides the fire.
     pub deeds: std::sync::Mutex<Vec<String>>,
-    /// The size of the cluster that the last backup holds.
-    pub cluster_bytes: AtomicU64,
     pub segment_size: SegmentSize,
     pub password: Secret,
     making: Arc<RwLock<()>>,
@@ -104,10 +97,7 @@ impl Plant {
     ) -> Result<Self> {
         let (id, endpoint) = (engine.id.clone(), engine.endpoint.clone());
         scene.register.record(&Resource::Engine { id, endpoint })?;
-        let own_store = config.store.is_none().then_some(());
-        let images = span.run("images", async |span| {
-            crate::image::ready(&engine, &scene, &config.images, own_store, span).await
-        });
+        let images = span.run("images", async |span| image::ready(&engine, &scene, &config, span).await);
         let images = images.await?;
         let network = names::name(&scene.run, "net");
         let proxy_reach =
@@ -134,7 +124,6 @@ impl Plant {
             detour: OnceLock::new(),
             certificates,
             deeds: std::sync::Mutex::default(),
-            cluster_bytes: AtomicU64::new(0),
             segment_size,
             password: Credentials::generate().secret_key,
             making,
@@ -174,14 +163,6 @@ impl Plant {
         }
     }
 
-    /// How many repositories backups go to.
-    pub fn repositories(&self) -> u8 {
-        match self.plan.repositories {
-            Repositories::Store => 1,
-            Repositories::StoreAndLocal => 2,
-        }
-    }
-
     /// Raises a victim's container and makes it the drill's.
     pub async fn raise(
         &self,
@@ -202,11 +183,27 @@ impl Plant {
 
     /// Runs a script of shell in a container, given on its standard input.
     pub async fn script(&self, container: &str, user: &str, purpose: &str, script: &str) -> Result<String> {
-        let deed = Deed::begin(purpose, &["exec", "-i", "-u", user, container, "sh", "-s"]);
-        let ran =
-            self.engine.exec(container, user, &["sh".to_owned(), "-s".to_owned()], Some(script)).await?;
+        let argv = ["sh", "-s"].map(str::to_owned);
+        self.exec(container, user, purpose, &argv, Some(script)).await?.must(purpose)
+    }
+
+    /// Runs a command in a container to its end and enters it into the runbook.
+    async fn exec(
+        &self,
+        container: &str,
+        user: &str,
+        purpose: &str,
+        argv: &[String],
+        stdin: Option<&str>,
+    ) -> Result<Ran> {
+        let mut words = vec!["exec"];
+        words.extend(stdin.map(|_| "-i"));
+        words.extend(["-u", user, container]);
+        words.extend(argv.iter().map(String::as_str));
+        let deed = Deed::begin(purpose, &words);
+        let ran = self.engine.exec(container, user, argv, stdin).await?;
         deed.end(&self.scene.evidence, &ran.ended, format!("{}{}", ran.stdout, ran.stderr))?;
-        ran.must(purpose)
+        Ok(ran)
     }
 
     /// The server's SQL.
@@ -234,13 +231,8 @@ impl Plant {
 impl Victim for Plant {
     fn run<'a>(&'a self, purpose: &'a str, argv: &'a [String]) -> Work<'a, Ran> {
         Box::pin(async move {
-            let (container, user) = (self.container().await?.name, self.config.victim_user.as_str());
-            let mut words = vec!["exec", "-u", user, container.as_str()];
-            words.extend(argv.iter().map(String::as_str));
-            let deed = Deed::begin(purpose, &words);
-            let ran = self.engine.exec(&container, user, argv, None).await?;
-            deed.end(&self.scene.evidence, &ran.ended, format!("{}{}", ran.stdout, ran.stderr))?;
-            Ok(ran)
+            let container = self.container().await?;
+            self.exec(&container.name, &self.config.victim_user, purpose, argv, None).await
         })
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::{
     LocalConfig,
-    castle::LocalCastle,
     plant::Plant,
     process::{self, Capsule, SharedMemory},
     server, shared_memory,
@@ -11,14 +10,10 @@ use crate::{
 use phoenix_core::RecoveryTarget;
 use phoenix_drill::{
     Castle, CastlePlan, Doing, Environment, Error, KeyAfterFire, LogLine, RestoreInPlace, Result, Scene,
-    SlowStore, Span, Work, environment::not_reborn,
+    SlowStore, Span, Work,
 };
-use phoenix_postgres::{
-    diagnosis::{self, Symptoms},
-    settings::Pace,
-};
-use phoenix_repository::must;
-use phoenix_store::{AnswerFault, Fault, KeyMatch, Operation};
+use phoenix_postgres::settings::Pace;
+use phoenix_repository::{StartError, castle, fired, must, slow_restore};
 use std::{
     collections::BTreeMap,
     fs,
@@ -58,11 +53,13 @@ impl Local {
         plant.furnish(plan.repositories, KeyAfterFire::Kept)?;
         span.run("initdb", async |_| initdb(&plant).await).await?;
         plant.configure()?;
-        let sql = span.run("start", async |span| Ok(server::start(&plant, span).await?)).await?;
+        let sql =
+            span.run("start", async |span| server::start(&plant, span).await.map_err(StartError::at_birth));
+        let sql = sql.await?;
         let create = plant.pgbackrest().stanza_create();
         span.run("stanza", async |_| must(&*plant, "stanza-create", &create).await).await?;
         span.detail("store, initdb, start, stanza");
-        Ok(Box::new(LocalCastle::new(plant, sql)))
+        Ok(castle(plant, sql))
     }
 }
 
@@ -166,15 +163,9 @@ impl RestoreInPlace for Local {
             fs::remove_file(plant.data().join("postmaster.pid")).doing("removing a stale postmaster.pid")?;
             let argv = plant.pgbackrest().restore_in_place(&target, 2, &plant.seal());
             span.run("restore", async |_| must(&**plant, "restore", &argv).await).await?;
-            let started = span.run("start", async |span| match server::start(plant, span).await {
-                Ok(sql) => Ok(sql),
-                Err(server::StartError::Died { log, .. }) => {
-                    let symptoms = Symptoms { server_log: log, ..Symptoms::default() };
-                    Err(not_reborn(diagnosis::not_reborn(&symptoms)))
-                }
-                Err(server::StartError::Other(error)) => Err(error),
-            });
-            Ok(Box::new(LocalCastle::new(plant.clone(), started.await?)) as Box<dyn Castle>)
+            let started = span
+                .run("start", async |span| server::start(plant, span).await.map_err(StartError::at_rebirth));
+            Ok(phoenix_repository::castle(plant.clone(), started.await?))
         })
     }
 }
@@ -185,10 +176,7 @@ impl SlowStore for Local {
             let faults = self.store_faults().await;
             let faults =
                 faults.ok_or_else(|| Error::Demand("only the embedded store can be made slow".into()))?;
-            let slow = Fault::new("slow restore", AnswerFault::Delay { delay })
-                .on(Operation::Get)
-                .on_keys(KeyMatch::Contains("/backup/".to_owned()));
-            faults.arm(slow).doing("making the store slow")
+            faults.arm(slow_restore(delay)).doing("making the store slow")
         })
     }
 
@@ -199,10 +187,4 @@ impl SlowStore for Local {
             Ok(fired(&faults))
         })
     }
-}
-
-/// The faults that really happened, one line each.
-fn fired(faults: &phoenix_store::Faults) -> Vec<String> {
-    let line = |fired: phoenix_store::Fired| format!("{} · {} · {}", fired.fault, fired.key, fired.detail);
-    faults.evidence().into_iter().map(line).collect()
 }

@@ -20,10 +20,7 @@ use std::{
     fs,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64},
-    },
+    sync::{Arc, atomic::AtomicU32},
 };
 use tokio::sync::Mutex;
 
@@ -36,7 +33,6 @@ pub(crate) struct Plant {
     pub scene: Arc<Scene>,
     pub config: LocalConfig,
     pub tools: Tools,
-    pub plan: CastlePlan,
     /// Holds everything of this drill; survives the fire but for `victim`.
     pub root: PathBuf,
     pub capsule: Capsule,
@@ -44,8 +40,6 @@ pub(crate) struct Plant {
     pub embedded: Option<Mutex<Option<StoreServer>>>,
     pub server: Mutex<Option<Member>>,
     pub starts: AtomicU32,
-    /// The size of the cluster that the last backup holds.
-    pub cluster_bytes: AtomicU64,
     pub segment_size: SegmentSize,
 }
 
@@ -68,24 +62,11 @@ impl Plant {
             bin: tools.postgres_bin.clone(),
             shared_memory: SharedMemory::Allowed,
         };
-        let (server, starts, cluster_bytes) = (Mutex::default(), AtomicU32::new(0), AtomicU64::new(0));
+        let (server, starts) = (Mutex::default(), AtomicU32::new(0));
         let segment_size = config.segment_size.unwrap_or_else(|| segment_size_for(scene.settings.size_bytes));
         let vault = Vault::new(store, segment_size, plan);
         vault.look_through(inspector);
-        Ok(Self {
-            scene,
-            config,
-            tools,
-            plan,
-            root,
-            capsule,
-            vault,
-            embedded,
-            server,
-            starts,
-            cluster_bytes,
-            segment_size,
-        })
+        Ok(Self { scene, config, tools, root, capsule, vault, embedded, server, starts, segment_size })
     }
 
     /// Everything that burns.
@@ -116,14 +97,6 @@ impl Plant {
     pub fn pgbackrest(&self) -> PgBackRest {
         let program = self.tools.pgbackrest_program.display().to_string();
         PgBackRest { program, config: self.in_victim("pgbackrest.conf"), stanza: STANZA.to_owned() }
-    }
-
-    /// How many repositories backups go to.
-    pub fn repositories(&self) -> u8 {
-        match self.plan.repositories {
-            Repositories::Store => 1,
-            Repositories::StoreAndLocal => 2,
-        }
     }
 
     /// Makes the victim's directories and pgBackRest's configuration, with these repositories and key.

@@ -3,6 +3,7 @@
 use crate::plant::Plant;
 use phoenix_drill::{Error, Result, Span, Wait, wait_for};
 use phoenix_postgres::Sql;
+use phoenix_repository::StartError;
 use std::{
     fs,
     path::PathBuf,
@@ -13,32 +14,6 @@ use std::{
 /// Recovery may replay gigabytes; what fails on the way ends the wait at once.
 const START_DEADLINE: Duration = Duration::from_secs(3600);
 const LOOK: Duration = Duration::from_millis(5);
-
-/// How a start ended that did not end well.
-pub(crate) enum StartError {
-    /// The server went away; this is its log.
-    Died { ended: String, log: String },
-    /// Something else.
-    Other(Error),
-}
-
-impl From<Error> for StartError {
-    fn from(error: Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<StartError> for Error {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::Died { ended, log } => {
-                let last = phoenix_repository::decisive(&log).to_owned();
-                Error::unverified("PostgreSQL does not start", format!("{ended}: {last}"))
-            }
-            StartError::Other(error) => error,
-        }
-    }
-}
 
 /// Starts the server and waits until it is a primary that answers.
 pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartError> {
@@ -61,7 +36,9 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
     })
     .await?;
     if let Some(ended) = died {
-        return Err(StartError::Died { ended, log: read(&log) });
+        let log = read(&log);
+        let why = format!("{ended}: {}", phoenix_repository::decisive(&log));
+        return Err(StartError::Died { error: Error::unverified("PostgreSQL does not start", why), log });
     }
     if let Some(replay) = phoenix_postgres::replay::summary(&read(&log)) {
         span.detail(replay);

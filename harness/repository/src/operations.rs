@@ -1,78 +1,62 @@
 //! Backups, commit records, and what a failed restore says.
 
-use crate::{Ran, Victim, victim::must};
-use phoenix_core::{Commit, Finding, Lsn, SegmentSize, WalSegment, Xid, report::BackupRecord};
+use crate::{Ground, Ran, victim::must};
+use phoenix_core::{Commit, Finding, Lsn, WalSegment, Xid, report::BackupRecord};
 use phoenix_drill::{BackupKind, Doing, Error, Result, Span};
 use phoenix_postgres::{
     diagnosis::{self, Encryption, Symptoms},
-    pgbackrest::{PgBackRest, newest_backup},
+    pgbackrest::newest_backup,
     waldump,
 };
 use std::collections::BTreeMap;
 
 /// Takes a backup into every repository, the first of which is the store; gives that one's.
-pub async fn take_backup(
-    victim: &dyn Victim,
-    pgbackrest: &PgBackRest,
-    repositories: u8,
-    kind: BackupKind,
-    span: &Span,
-) -> Result<BackupRecord> {
+pub(crate) async fn take_backup(ground: &dyn Ground, kind: BackupKind, span: &Span) -> Result<BackupRecord> {
+    let pgbackrest = ground.pgbackrest();
     let mut newest = None;
-    for repository in 1..=repositories {
+    for repository in 1..=ground.vault().repositories() {
         let argv = pgbackrest.backup(kind.word(), repository);
         let name = format!("backup to repo{repository}");
-        span.run(&name, async |_| must(victim, "backup", &argv).await).await?;
-        let info = must(victim, "info", &pgbackrest.info(repository)).await?;
+        span.run(&name, async |_| must(ground, "backup", &argv).await).await?;
+        let info = must(ground, "info", &pgbackrest.info(repository)).await?;
         let record = newest_backup(&info, &pgbackrest.stanza).doing("reading pgbackrest info")?;
         newest.get_or_insert(record);
     }
-    newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))
-}
-
-/// How archived WAL is read.
-pub struct Waldump<'a> {
-    /// Where the commands run.
-    pub victim: &'a dyn Victim,
-    /// How segments are fetched.
-    pub pgbackrest: PgBackRest,
-    /// The program `pg_waldump`.
-    pub program: String,
-    /// A directory of the victim's that takes the segments.
-    pub directory: String,
-    /// The size of a segment.
-    pub segment_size: SegmentSize,
+    let newest: BackupRecord = newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))?;
+    ground.vault().note_cluster_bytes(newest.cluster_bytes);
+    Ok(newest)
 }
 
 /// Fetches the segments around the commits from the archive and reads them with `pg_waldump`. What is
 /// not found is left out.
-pub async fn find_commits(
-    how: &Waldump<'_>,
+pub(crate) async fn find_commits(
+    ground: &dyn Ground,
     commits: &[Commit],
     backup: &BackupRecord,
 ) -> Result<BTreeMap<Xid, Lsn>> {
-    let Waldump { victim, pgbackrest, program, directory, segment_size: size } = how;
+    let (pgbackrest, directory, size) = (ground.pgbackrest(), ground.spool(), ground.vault().segment_size());
     let ends = commits.iter().map(|commit| commit.lsn_after).filter(|lsn| *lsn != Lsn::UNKNOWN);
     let (Some(from), Some(to)) = (commits.iter().map(|commit| commit.lsn_before).min(), ends.max()) else {
         return Ok(BTreeMap::new());
     };
-    let first = WalSegment::containing(backup.timeline, from, *size);
-    let last = WalSegment::ending_at(backup.timeline, to, *size);
-    let names: Vec<_> = first.through(last).map(|segment| segment.name(*size)).collect();
+    let first = WalSegment::containing(backup.timeline, from, size);
+    let last = WalSegment::ending_at(backup.timeline, to, size);
+    let names: Vec<_> = first.through(last).map(|segment| segment.name(size)).collect();
     for name in &names {
-        must(*victim, "archive-get", &pgbackrest.archive_get(name, &format!("{directory}/{name}"))).await?;
+        must(ground, "archive-get", &pgbackrest.archive_get(name, &format!("{directory}/{name}"))).await?;
     }
+    let program = format!("{}/pg_waldump", ground.postgres_bin().await?);
     let mut found = BTreeMap::new();
     for (index, name) in names.iter().enumerate() {
         let next = names.get(index + 1).map(String::as_str);
-        let argv = waldump::argv(program.clone(), directory, name, next);
-        found.extend(waldump::commits(&victim.run("pg_waldump", &argv).await?.stdout));
+        let argv = waldump::argv(program.clone(), &directory, name, next);
+        found.extend(waldump::commits(&ground.run("pg_waldump", &argv).await?.stdout));
     }
     Ok(waldump::records_of(commits.iter().map(|commit| commit.xid), &found))
 }
 
 /// Why a restore failed.
-pub fn failed_restore(ran: &Ran, encrypted: Option<Encryption>) -> Finding {
+pub(crate) fn failed_restore(ran: &Ran, encrypted: Option<Encryption>) -> Finding {
     let restore_output = format!("{}{}", ran.stdout, ran.stderr);
     diagnosis::not_reborn(&Symptoms {
         restore_status: ran.status,

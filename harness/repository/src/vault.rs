@@ -1,7 +1,7 @@
 //! A drill's repository in the store: what the victim is told of it, and what is found in it.
 
 use phoenix_core::{Secret, SegmentSize, WalSegment};
-use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, KeyAfterFire, Result};
+use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, KeyAfterFire, Repositories, Result};
 use phoenix_postgres::{
     diagnosis::Encryption,
     pgbackrest::{self, Repository, S3},
@@ -9,7 +9,10 @@ use phoenix_postgres::{
 use phoenix_store::{Credentials, Inspector, ObjectVersion, VersionKind};
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// The name of the stanza in every repository.
@@ -21,7 +24,9 @@ pub struct Vault {
     pub store: S3,
     inspector: Mutex<Option<Inspector>>,
     segment_size: SegmentSize,
+    repositories: Repositories,
     cipher: Option<Secret>,
+    cluster_bytes: AtomicU64,
 }
 
 impl Vault {
@@ -31,7 +36,30 @@ impl Vault {
             Encrypted::No => None,
             Encrypted::Aes256 => Some(Credentials::generate().secret_key),
         };
-        Self { store, inspector: Mutex::default(), segment_size, cipher }
+        let (inspector, cluster_bytes) = (Mutex::default(), AtomicU64::new(0));
+        Self { store, inspector, segment_size, repositories: plan.repositories, cipher, cluster_bytes }
+    }
+
+    /// The size of WAL segments.
+    pub fn segment_size(&self) -> SegmentSize {
+        self.segment_size
+    }
+
+    /// How many repositories backups go to; the first is the store.
+    pub fn repositories(&self) -> u8 {
+        match self.repositories {
+            Repositories::Store => 1,
+            Repositories::StoreAndLocal => 2,
+        }
+    }
+
+    /// The size of the cluster that the last backup holds.
+    pub(crate) fn cluster_bytes(&self) -> u64 {
+        self.cluster_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_cluster_bytes(&self, cluster_bytes: u64) {
+        self.cluster_bytes.store(cluster_bytes, Ordering::Relaxed);
     }
 
     /// The client that looks into the store; an error before the store is open.

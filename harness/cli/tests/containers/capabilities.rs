@@ -1,32 +1,13 @@
 //! What else can be done to a castle in containers. Each fault must show in what the castle does, leave
 //! evidence, and heal: the drill goes on to its end, and every acknowledged row comes back.
 
-use crate::{assert_clean, docker::docker, play};
+use crate::{assert_clean, docker::docker, first_half, play, second_half};
 use phoenix_containers::Containers;
 use phoenix_core::{Fault, Promise, RecoveryTarget, Verdict};
-use phoenix_drill::{BackupKind, Castle, Casualty, Drill, Kill, Partition, Pause, Result, Wait, wait_for};
+use phoenix_drill::{BackupKind, Castle, Casualty, Drill, Kill, Partition, Pause, Wait, wait_for};
 use phoenix_store::{AnswerFault, Fault as StoreFault, KeyMatch, Operation};
 use rstest::rstest;
 use std::time::Duration;
-
-/// The first half of the protocol.
-async fn first_half(drill: &mut Drill, place: &Containers) -> Result<Box<dyn Castle>> {
-    let castle = drill.birth(place).await?;
-    drill.workload(&*castle).await?;
-    drill.insert(&*castle, "DATO_A").await?;
-    drill.backup(&*castle, BackupKind::Full).await?;
-    Ok(castle)
-}
-
-/// The second half, which every healed castle must be able to play.
-async fn second_half(drill: &mut Drill, castle: Box<dyn Castle>) -> Result<Verdict> {
-    drill.workload(&*castle).await?;
-    drill.insert(&*castle, "DATO_B").await?;
-    drill.archive_everything(&*castle).await?;
-    let ashes = drill.wipe(castle).await?;
-    let castle = drill.rebirth(ashes, RecoveryTarget::Latest).await?;
-    drill.judge(&*castle, Promise::EveryAcknowledgedRow).await
-}
 
 async fn answers(castle: &dyn Castle) -> bool {
     castle.database().clock().await.is_ok()

@@ -14,9 +14,9 @@ mod wipe;
 
 use phoenix_cli::testing::{containers, evidence};
 use phoenix_containers::{Containers, ContainersConfig};
-use phoenix_core::Verdict;
+use phoenix_core::{Promise, RecoveryTarget, Verdict};
 use phoenix_drill::{
-    Drill, Keep, Result, Scenario, Settings,
+    BackupKind, Castle, Drill, Keep, Result, Scenario, Settings,
     stage::{self, Played},
 };
 
@@ -51,4 +51,23 @@ async fn play(
 fn assert_clean(played: &Played) {
     phoenix_cli::testing::assert_as_expected(played);
     docker::assert_nothing_left(played.report.run.as_str());
+}
+
+/// The first half of the protocol.
+async fn first_half(drill: &mut Drill, place: &Containers) -> Result<Box<dyn Castle>> {
+    let castle = drill.birth(place).await?;
+    drill.workload(&*castle).await?;
+    drill.insert(&*castle, "DATO_A").await?;
+    drill.backup(&*castle, BackupKind::Full).await?;
+    Ok(castle)
+}
+
+/// The second half, which every healed castle must be able to play.
+async fn second_half(drill: &mut Drill, castle: Box<dyn Castle>) -> Result<Verdict> {
+    drill.workload(&*castle).await?;
+    drill.insert(&*castle, "DATO_B").await?;
+    drill.archive_everything(&*castle).await?;
+    let ashes = drill.wipe(castle).await?;
+    let castle = drill.rebirth(ashes, RecoveryTarget::Latest).await?;
+    drill.judge(&*castle, Promise::EveryAcknowledgedRow).await
 }

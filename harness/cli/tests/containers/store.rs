@@ -1,6 +1,6 @@
 //! What lies in MinIO, seen by an S3 client of its own.
 
-use crate::{assert_clean, docker::docker, play};
+use crate::{assert_clean, docker::docker, first_half, play, second_half};
 use phoenix_cli::testing::Place;
 use phoenix_containers::Containers;
 use phoenix_core::{Promise, RecoveryTarget, SegmentSize, Verdict, WalSegment};
@@ -12,10 +12,7 @@ use std::collections::BTreeMap;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bucket_keeps_versions_and_the_wal_has_no_gap() {
     let played = play(Verdict::Valid, async |drill: &mut Drill, place: &Containers| {
-        let castle = drill.birth(place).await?;
-        drill.workload(&*castle).await?;
-        drill.insert(&*castle, "DATO_A").await?;
-        drill.backup(&*castle, BackupKind::Full).await?;
+        let castle = first_half(drill, place).await?;
         drill.workload(&*castle).await?;
         drill.insert(&*castle, "DATO_B").await?;
         drill.archive_everything(&*castle).await?;
@@ -73,12 +70,7 @@ async fn another_ca_is_not_trusted() {
         assert!(refused.contains("backup failed"), "{refused}");
         shell("cp -p /phoenix/conf/ours.pem /phoenix/conf/ca.pem");
         drill.backup(&*castle, BackupKind::Full).await?;
-        drill.workload(&*castle).await?;
-        drill.insert(&*castle, "DATO_B").await?;
-        drill.archive_everything(&*castle).await?;
-        let ashes = drill.wipe(castle).await?;
-        let castle = drill.rebirth(ashes, RecoveryTarget::Latest).await?;
-        drill.judge(&*castle, Promise::EveryAcknowledgedRow).await
+        second_half(drill, castle).await
     })
     .await;
     assert_clean(&played);
@@ -93,10 +85,7 @@ async fn another_ca_is_not_trusted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_gate_reads_the_containers_logs() {
     let played = play(Verdict::Valid, async |drill: &mut Drill, place: &Containers| {
-        let castle = drill.birth(place).await?;
-        drill.workload(&*castle).await?;
-        drill.insert(&*castle, "DATO_A").await?;
-        drill.backup(&*castle, BackupKind::Full).await?;
+        let castle = first_half(drill, place).await?;
         drill.workload(&*castle).await?;
         drill.insert(&*castle, "DATO_B").await?;
         castle.database().restore_point(&"x".repeat(64)).await.unwrap_err();

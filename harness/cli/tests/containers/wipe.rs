@@ -1,8 +1,8 @@
 //! The wipe, and the inventory that proves it.
 
-use crate::{docker::docker, play};
+use crate::{docker::docker, first_half, play};
 use phoenix_core::{Promise, RecoveryTarget, Verdict};
-use phoenix_drill::{BackupKind, Drill, Result};
+use phoenix_drill::{Drill, Result};
 use rstest::rstest;
 
 /// What is left behind on purpose before the wipe.
@@ -65,10 +65,7 @@ async fn what_the_wipe_leaves_is_found(
     #[values(Planted::Nothing, Planted::Volume, Planted::Container, Planted::Endpoint)] planted: Planted,
 ) {
     let acted = async |drill: &mut Drill, place: &phoenix_containers::Containers| -> Result<Verdict> {
-        let castle = drill.birth(place).await?;
-        drill.workload(&*castle).await?;
-        drill.insert(&*castle, "DATO_A").await?;
-        drill.backup(&*castle, BackupKind::Full).await?;
+        let castle = first_half(drill, place).await?;
         drill.workload(&*castle).await?;
         drill.insert(&*castle, "DATO_B").await?;
         drill.archive_everything(&*castle).await?;

@@ -1,0 +1,216 @@
+//! A castle, its ashes and its rebirth: the same wherever pgBackRest itself is called to back up and to
+//! restore.
+
+use crate::{Vault, Victim, failed_restore, find_commits, take_backup, victim::Ran};
+use futures::future::BoxFuture;
+use phoenix_core::{
+    Commit, Lsn, RecoveryTarget, WalSegment, Xid,
+    report::{BackupRecord, Inventory},
+};
+use phoenix_drill::{
+    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, RebirthPlan, Rebirthing, Result, Span,
+    Wait, Work, environment::not_reborn, wait_for,
+};
+use phoenix_postgres::{
+    Sql,
+    diagnosis::{self, Symptoms},
+    pgbackrest::PgBackRest,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::JoinHandle;
+
+/// What a castle stands on: where it is destroyed, furnished and started.
+pub trait Ground: Victim {
+    /// The repository in the store.
+    fn vault(&self) -> &Vault;
+    /// How pgBackRest is called.
+    fn pgbackrest(&self) -> PgBackRest;
+    /// The directory with PostgreSQL's programs, as the victim knows it.
+    fn postgres_bin(&self) -> Work<'_, String>;
+    /// A directory of the victim's for segments that are looked into.
+    fn spool(&self) -> String;
+    /// The path of the wrapper that makes archive errors fatal.
+    fn seal(&self) -> String;
+    /// Kills the victim, removes all it had, and looks for what is left.
+    fn destroy(&self) -> Work<'_, Inventory>;
+    /// Makes an empty place for a cluster to be restored into, with what became of the repository's key.
+    fn furnish<'a>(&'a self, key: KeyAfterFire, span: &'a Span) -> Work<'a, ()>;
+    /// Starts the server and waits until it is a primary that answers.
+    fn start<'a>(&'a self, span: &'a Span) -> BoxFuture<'a, Result<Arc<Sql>, StartError>>;
+    /// The files in PGDATA; `None` once `pg_control`, the last, is among them.
+    fn files_restored(&self) -> Work<'_, Option<u64>>;
+}
+
+/// How a start ended that did not end well.
+pub enum StartError {
+    /// The server went away; this is why, and its log.
+    Died {
+        /// Why, with the decisive line.
+        error: Error,
+        /// All it logged.
+        log: String,
+    },
+    /// Something else.
+    Other(Error),
+}
+
+impl From<Error> for StartError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl StartError {
+    /// The error of a birth.
+    pub fn at_birth(self) -> Error {
+        match self {
+            Self::Died { error, .. } | Self::Other(error) => error,
+        }
+    }
+
+    /// The error of a rebirth: a server that went away says why the castle does not come back.
+    pub fn at_rebirth(self) -> Error {
+        match self {
+            Self::Died { log, .. } => {
+                not_reborn(diagnosis::not_reborn(&Symptoms { server_log: log, ..Symptoms::default() }))
+            }
+            Self::Other(error) => error,
+        }
+    }
+}
+
+/// A castle that lives on its ground.
+pub fn castle(ground: Arc<dyn Ground>, sql: Arc<Sql>) -> Box<dyn Castle> {
+    Box::new(Living { ground, sql })
+}
+
+struct Living {
+    ground: Arc<dyn Ground>,
+    sql: Arc<Sql>,
+}
+
+impl Castle for Living {
+    fn commit_records<'a>(
+        &'a self,
+        commits: &'a [Commit],
+        backup: &'a BackupRecord,
+        _span: &'a Span,
+    ) -> Work<'a, BTreeMap<Xid, Lsn>> {
+        Box::pin(find_commits(&*self.ground, commits, backup))
+    }
+
+    fn database(&self) -> Arc<dyn Database> {
+        self.sql.clone()
+    }
+
+    fn backup<'a>(&'a self, kind: BackupKind, span: &'a Span) -> Work<'a, BackupRecord> {
+        Box::pin(take_backup(&*self.ground, kind, span))
+    }
+
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
+        Box::pin(self.ground.vault().segments())
+    }
+
+    fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
+        Box::pin(burn(self.ground))
+    }
+}
+
+async fn burn(ground: Arc<dyn Ground>) -> Result<Box<dyn Ashes>> {
+    let inventory = ground.destroy().await?;
+    Ok(Box::new(Burned { ground, inventory }))
+}
+
+struct Burned {
+    ground: Arc<dyn Ground>,
+    inventory: Inventory,
+}
+
+impl Ashes for Burned {
+    fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
+        Box::pin(self.ground.vault().segments())
+    }
+
+    fn rebirth<'a>(self: Box<Self>, plan: RebirthPlan, span: &'a Span) -> Work<'a, Box<dyn Rebirthing>> {
+        Box::pin(async move {
+            let (ground, RebirthPlan { target, key }) = (self.ground, plan);
+            ground.furnish(key, span).await?;
+            let argv = ground.pgbackrest().restore(&target, Some(1), &ground.seal());
+            let worker = ground.clone();
+            let restore = Restore(tokio::spawn(async move { worker.run("restore", &argv).await }));
+            Ok(Box::new(Rising { ground, target, key, restore }) as Box<dyn Rebirthing>)
+        })
+    }
+}
+
+/// A restore under way; dropped, nobody waits for it any more, and it dies with the victim if not before.
+struct Restore(JoinHandle<Result<Ran>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Rising {
+    ground: Arc<dyn Ground>,
+    target: RecoveryTarget,
+    key: KeyAfterFire,
+    restore: Restore,
+}
+
+impl Rising {
+    async fn rise(mut self, span: &Span) -> Result<Box<dyn Castle>> {
+        let (ground, restore) = (&self.ground, &mut self.restore.0);
+        span.run("restore", async |span| {
+            let ran = restore.await.doing("waiting for the restore")??;
+            if ran.status != Some(0) {
+                let encrypted = ground.vault().encryption(self.key).await;
+                return Err(not_reborn(failed_restore(&ran, encrypted)));
+            }
+            let megabytes = ground.vault().cluster_bytes() as f64 / 1e6;
+            span.detail(format!("{megabytes:.1} MB · {:.0} MB/s", megabytes / span.elapsed().as_secs_f64()));
+            Ok(())
+        })
+        .await?;
+        let name = format!("recovery to {}", self.target.kind());
+        let sql = span.run(&name, async |span| ground.start(span).await.map_err(StartError::at_rebirth));
+        let sql = sql.await?;
+        Ok(castle(self.ground.clone(), sql))
+    }
+
+    /// Whether files are there and the last of them is not.
+    async fn look(&self) -> Result<Wait<String>> {
+        let files = self.ground.files_restored().await?;
+        let Some(files) = files.filter(|_| !self.restore.0.is_finished()) else {
+            return Err(Error::Demand("the restore was over before it could be caught midway".into()));
+        };
+        let seen = format!("{files} files restored, pg_control not yet");
+        Ok(if files > 0 { Wait::Ready(seen) } else { Wait::NotYet(seen) })
+    }
+}
+
+impl Rebirthing for Rising {
+    fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>> {
+        Box::pin(self.rise(span))
+    }
+
+    fn midway(&mut self) -> Work<'_, String> {
+        let (deadline, interval) = (Duration::from_secs(60), Duration::from_millis(2));
+        Box::pin(wait_for("the restore to be midway", deadline, interval, || self.look()))
+    }
+
+    fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
+        let Self { ground, restore, .. } = *self;
+        drop(restore);
+        Box::pin(burn(ground))
+    }
+}
