@@ -1,7 +1,7 @@
 //! `phoenix doctor`: what each environment needs, whether it is there, how to get it.
 
 use crate::castle_file::Castle;
-use phoenix_containers::Engine;
+use phoenix_docker::Engine;
 use phoenix_drill::Error;
 use phoenix_local::tools::Tools;
 

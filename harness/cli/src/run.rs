@@ -58,7 +58,7 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
 
 /// Removes what dead runs left, in every environment.
 pub async fn sweep(reach: Reach) -> Result<Vec<(String, Swept)>> {
-    sweep::sweep(reach, &[&phoenix_local::Remover, &phoenix_containers::Remover]).await
+    sweep::sweep(reach, &[&phoenix_local::Remover, &phoenix_docker::Remover]).await
 }
 
 /// What stands around a play, wherever it is played.

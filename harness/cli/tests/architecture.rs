@@ -19,6 +19,8 @@ enum Role {
     Store,
     /// pgBackRest's repository in an object store, as every environment uses it.
     Repository,
+    /// A Docker engine, as every environment that needs one uses it.
+    Docker,
     /// A place where castles are born.
     Environment,
     /// A family of scenarios.
@@ -40,6 +42,7 @@ impl Role {
             "harness/postgres" => Some(Self::Postgres),
             "harness/store" => Some(Self::Store),
             "harness/repository" => Some(Self::Repository),
+            "harness/docker" => Some(Self::Docker),
             "harness/local" | "harness/containers" | "harness/cluster" => Some(Self::Environment),
             "harness/cli" => Some(Self::Program),
             "reports" => Some(Self::Reports),
@@ -97,13 +100,17 @@ fn may_know(role: Role) -> &'static [Role] {
         Role::Stage | Role::Store | Role::Reports => &[Role::Core],
         Role::Postgres | Role::Scenario => &[Role::Core, Role::Stage],
         Role::Repository => &[Role::Core, Role::Stage, Role::Postgres, Role::Store],
-        Role::Environment => &[Role::Core, Role::Stage, Role::Postgres, Role::Store, Role::Repository],
+        Role::Docker => &[Role::Core, Role::Stage, Role::Postgres, Role::Store, Role::Repository],
+        Role::Environment => {
+            &[Role::Core, Role::Stage, Role::Postgres, Role::Store, Role::Repository, Role::Docker]
+        }
         Role::Program | Role::Bench => &[
             Role::Core,
             Role::Stage,
             Role::Postgres,
             Role::Store,
             Role::Repository,
+            Role::Docker,
             Role::Environment,
             Role::Scenario,
             Role::Reports,
@@ -239,7 +246,8 @@ fn every_breach_is_caught() {
         ("postgres", package(Some("harness/postgres"), &["core", "drill"], &[])),
         ("store", package(Some("harness/store"), &["core"], &[])),
         ("local", package(Some("harness/local"), &["core", "drill", "postgres", "store"], &[])),
-        ("cluster", package(Some("harness/cluster"), &["core", "drill"], &[])),
+        ("docker", package(Some("harness/docker"), &["core", "drill", "store"], &[])),
+        ("cluster", package(Some("harness/cluster"), &["core", "drill", "docker"], &[])),
         ("fires", package(Some("scenarios/fires"), &["core", "drill"], &["program", "rstest"])),
         ("reports", package(Some("reports"), &["core", "serde"], &[])),
         ("program", package(Some("harness/cli"), &["local", "fires", "reports"], &[])),
@@ -260,6 +268,7 @@ fn every_breach_is_caught() {
         breaches(&graph).join("; ")
     };
     assert_eq!(broken("local", "cluster"), "local (Environment) may not know cluster (Environment)");
+    assert_eq!(broken("docker", "cluster"), "docker (Docker) may not know cluster (Environment)");
     assert_eq!(broken("fires", "local"), "fires (Scenario) may not know local (Environment)");
     assert_eq!(broken("fires", "tokio"), "fires (Scenario) may not use tokio");
     assert_eq!(broken("reports", "drill"), "reports (Reports) may not know drill (Stage)");

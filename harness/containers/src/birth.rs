@@ -1,15 +1,14 @@
 //! The containers environment, and the birth of a castle in it.
 
 use crate::{
-    ContainersConfig,
-    engine::Engine,
-    inventory,
-    plant::{Plant, keep_log},
+    ContainersConfig, inventory,
+    plant::Plant,
     server, store,
     victim::{Container, DATA, Furniture, PORT, ROOT, SEAL, SOCKET, write_file},
 };
 use futures::future::join_all;
 use phoenix_core::RecoveryTarget;
+use phoenix_docker::{Engine, Yard, keep_log, names::RUN, remove};
 use phoenix_drill::{
     Castle, CastlePlan, Environment, Error, KeyAfterFire, LogLine, Resource, RestoreInPlace, Result, Scene,
     Span, Work,
@@ -50,9 +49,8 @@ impl Containers {
     }
 
     async fn born(&self, scene: &Arc<Scene>, plan: CastlePlan, span: &Span) -> Result<Box<dyn Castle>> {
-        let (config, engine) = (self.config.clone(), self.engine.clone());
-        let laid = Plant::lay(config, engine, self.making.clone(), scene.clone(), plan, span).await?;
-        let plant = Arc::new(laid);
+        let yard = Yard::open(self.engine.clone(), scene.clone(), self.making.clone())?;
+        let plant = Arc::new(Plant::lay(self.config.clone(), yard, plan, span).await?);
         self.plant.set(plant.clone()).map_err(|_| Error::Demand("a drill has one birth".into()))?;
         let furniture = Furniture { repositories: plan.repositories, key: KeyAfterFire::Kept };
         let image = plant.images.victim.clone();
@@ -87,7 +85,7 @@ impl Containers {
 /// Bulk data is there three times for a while: in the cluster, in its WAL and in the store, which mostly
 /// share the engine's disk.
 async fn room(plant: &Plant) -> Result<()> {
-    let size = plant.scene.settings.size_bytes;
+    let size = plant.yard.scene.settings.size_bytes;
     if size == 0 {
         return Ok(());
     }
@@ -132,7 +130,8 @@ async fn initdb(plant: &Plant, container: &Container) -> Result<()> {
     ];
     let user = &plant.config.victim_user;
     plant.script(&container.name, user, "initdb", &script.concat()).await?;
-    plant.scene.evidence.remark(&format!("appended to `postgresql.conf`:\n```ini\n{}```", text.trim_start()))
+    let evidence = &plant.yard.scene.evidence;
+    evidence.remark(&format!("appended to `postgresql.conf`:\n```ini\n{}```", text.trim_start()))
 }
 
 impl Environment for Containers {
@@ -206,14 +205,14 @@ impl Environment for Containers {
     fn remove<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
         Box::pin(async {
             let _made = self.making.write().await;
-            crate::sweep::remove(&self.engine, scene.run.as_str(), &scene.register.resources()?).await
+            remove(&self.engine, scene.run.as_str(), &scene.register.resources()?).await
         })
     }
 
     fn reopen(&self) -> Vec<String> {
         let Some(plant) = self.plant.get() else { return Vec::new() };
-        let run = plant.scene.run.as_str();
-        let label = format!("--filter label={}={run}", crate::names::RUN);
+        let run = plant.yard.scene.run.as_str();
+        let label = format!("--filter label={RUN}={run}");
         let mut commands = vec![
             format!("docker ps --all {label}         # its containers, dead"),
             format!("docker volume ls {label}        # what they wrote"),
@@ -255,8 +254,8 @@ impl Containers {
         let plant = self.plant()?;
         let dead = plant.container().await?;
         inventory::kill(plant, &dead).await?;
-        keep_log(&plant.engine, &plant.scene, &dead.name).await?;
-        plant.engine.remove_container(&dead.name).await?;
+        plant.yard.keep_log(&dead.name).await?;
+        plant.yard.engine.remove_container(&dead.name).await?;
         let furniture = Furniture { repositories: plant.plan.repositories, key: KeyAfterFire::Kept };
         span.run("container", async |_| plant.raise(&dead.image, Some(dead.volumes), furniture).await).await
     }

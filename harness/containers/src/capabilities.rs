@@ -1,12 +1,9 @@
 //! What else can be done to a castle in containers: each leaves evidence, and each can be healed.
 
-use crate::{
-    Containers,
-    names::{self, Role},
-    server,
-};
+use crate::{Containers, server};
+use phoenix_docker::{Role, names};
 use phoenix_drill::{
-    Castle, Casualty, Doing, Error, Kill, Partition, Pause, Resource, Result, Span, Wait, Work, wait_for,
+    Castle, Casualty, Doing, Error, Kill, Partition, Pause, Result, Span, Wait, Work, wait_for,
 };
 use phoenix_repository::{StartError, decisive};
 use std::time::Duration;
@@ -36,7 +33,7 @@ impl Containers {
         let plant = self.plant()?;
         let victim = plant.container().await?;
         let argv = ["sh", "-c", script, what].map(str::to_owned);
-        let ran = plant.engine.exec(&victim.name, &plant.config.victim_user, &argv, None).await?;
+        let ran = plant.yard.engine.exec(&victim.name, &plant.config.victim_user, &argv, None).await?;
         let killed = ran.stdout.lines().next().map(|line| line.trim().to_owned());
         let killed = killed.ok_or_else(|| {
             Error::Demand(format!("there was no {what} to kill: {}", decisive(&ran.stderr)))
@@ -50,7 +47,7 @@ impl Kill for Containers {
         Box::pin(async move {
             let plant = self.plant()?;
             let victim = plant.container().await?;
-            if let Some(died) = plant.died(&victim.name).await? {
+            if let Some(died) = plant.yard.died(&victim.name).await? {
                 return Err(Error::Demand(format!("there was nothing to kill: {}", died.chain())));
             }
             let evidence = match casualty {
@@ -63,12 +60,12 @@ impl Kill for Containers {
                     self.kill_inside("postgres", &postmaster).await?
                 }
                 Casualty::Machine => {
-                    plant.engine.kill(&victim.name).await?;
+                    plant.yard.engine.kill(&victim.name).await?;
                     plant.note(format!("SIGKILL of the container {}", victim.name))
                 }
             };
             wait_for("the container to die with its server", DEADLINE, LOOK, || async {
-                let died = plant.died(&victim.name).await?;
+                let died = plant.yard.died(&victim.name).await?;
                 Ok(died.map_or_else(|| Wait::NotYet("it runs".to_owned()), |_| Wait::Ready(())))
             })
             .await?;
@@ -92,7 +89,7 @@ impl Containers {
     /// Whether the engine says that the victim is frozen.
     async fn is_paused(&self) -> Result<bool> {
         let plant = self.plant()?;
-        let state = plant.engine.container(&plant.container().await?.name).await?;
+        let state = plant.yard.engine.container(&plant.container().await?.name).await?;
         Ok(state.and_then(|container| container.state).is_some_and(|state| state.paused == Some(true)))
     }
 }
@@ -101,7 +98,7 @@ impl Pause for Containers {
     fn pause(&self) -> Work<'_, String> {
         Box::pin(async {
             let (plant, name) = (self.plant()?, self.plant()?.container().await?.name);
-            plant.engine.docker.pause_container(&name).await.doing(format!("freezing {name}"))?;
+            plant.yard.engine.docker.pause_container(&name).await.doing(format!("freezing {name}"))?;
             if !self.is_paused().await? {
                 return Err(Error::Demand(format!("{name} was to be frozen, and is not")));
             }
@@ -112,7 +109,7 @@ impl Pause for Containers {
     fn resume(&self) -> Work<'_, String> {
         Box::pin(async {
             let (plant, name) = (self.plant()?, self.plant()?.container().await?.name);
-            plant.engine.docker.unpause_container(&name).await.doing(format!("thawing {name}"))?;
+            plant.yard.engine.docker.unpause_container(&name).await.doing(format!("thawing {name}"))?;
             if self.is_paused().await? {
                 return Err(Error::Demand(format!("{name} was to be thawed, and is not")));
             }
@@ -132,17 +129,17 @@ impl Containers {
             let why = "a victim that reaches the store by a proxy is not cut off by moving the store";
             return Err(Error::Demand(why.into()));
         }
-        let docker = &plant.engine.docker;
+        let docker = &plant.yard.engine.docker;
         let (container, force) = (store.name.clone(), Some(true));
         let join = NetworkConnectRequest { container: container.clone(), ..Default::default() };
         docker.connect_network(to, join).await.doing(format!("connecting the store to {to}"))?;
         let leave = NetworkDisconnectRequest { container, force };
         docker.disconnect_network(from, leave).await.doing(format!("disconnecting the store from {from}"))?;
-        let here = plant.engine.network(from).await?.and_then(|network| network.containers);
+        let here = plant.yard.engine.network(from).await?.and_then(|network| network.containers);
         if here.into_iter().flatten().any(|(_, endpoint)| endpoint.name.as_ref() == Some(&store.name)) {
             return Err(Error::Demand(format!("the store was to leave {from}, and is still there")));
         }
-        plant.vault.look_through(store.inspector(&plant.engine, &plant.vault.store).await?);
+        plant.vault.look_through(store.inspector(&plant.yard.engine).await?);
         Ok(())
     }
 }
@@ -151,11 +148,8 @@ impl Partition for Containers {
     fn partition(&self) -> Work<'_, String> {
         Box::pin(async {
             let plant = self.plant()?;
-            let apart = names::name(&plant.scene.run, "apart");
-            plant.scene.register.record(&Resource::Network { name: apart.clone() })?;
-            let (engine, name) = (plant.engine.clone(), apart.clone());
-            let labels = names::labels(&plant.scene.run, Role::Store);
-            plant.make(async move { engine.create_network(&name, labels).await }).await?;
+            let apart = names::name(&plant.yard.scene.run, "apart");
+            plant.yard.make_network(&apart, Role::Store).await?;
             self.move_store(&plant.network, &apart).await?;
             Ok(plant.note(format!("the store left the victim's network {} for {apart}", plant.network)))
         })
@@ -164,9 +158,9 @@ impl Partition for Containers {
     fn heal_partition(&self) -> Work<'_, String> {
         Box::pin(async {
             let plant = self.plant()?;
-            let apart = names::name(&plant.scene.run, "apart");
+            let apart = names::name(&plant.yard.scene.run, "apart");
             self.move_store(&apart, &plant.network).await?;
-            plant.engine.remove_network(&apart).await?;
+            plant.yard.engine.remove_network(&apart).await?;
             Ok(plant.note(format!("the store is back on the victim's network {}", plant.network)))
         })
     }

@@ -56,7 +56,7 @@ impl Ground for Plant {
             let script = format!("[ -e {DATA}/global/pg_control ] && echo || find {DATA} -type f | wc -l");
             let argv = ["sh".to_owned(), "-c".to_owned(), script];
             let container = self.container().await?;
-            let ran = self.engine.exec(&container.name, &self.config.victim_user, &argv, None).await?;
+            let ran = self.yard.engine.exec(&container.name, &self.config.victim_user, &argv, None).await?;
             let counted = ran.must("looking for files")?;
             let counted = Some(counted.trim()).filter(|count| !count.is_empty());
             counted.map(|count| count.parse::<u64>().doing("counting files")).transpose()

@@ -1,6 +1,8 @@
-//! How the containers environment is set up. The names of all images are here and nowhere else.
+//! How the containers environment is set up. The names of all images but MinIO's are here
+//! and nowhere else.
 
 use phoenix_core::SegmentSize;
+use phoenix_docker::MINIO_IMAGE;
 use phoenix_postgres::settings::Shipped;
 use phoenix_repository::ExternalStore;
 
@@ -24,7 +26,7 @@ pub struct Images {
 impl Default for Images {
     fn default() -> Self {
         Self {
-            store: "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z".to_owned(),
+            store: MINIO_IMAGE.to_owned(),
             base: "debian:trixie-slim".to_owned(),
             postgresql: None,
             pgbackrest: None,

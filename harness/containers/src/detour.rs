@@ -44,8 +44,8 @@ async fn start(plant: &Plant) -> Result<FaultProxy> {
     let store = &plant.vault.store;
     let (host, port, tls_name) = match &plant.store {
         Some(own) => {
-            let host = &plant.engine.host;
-            (host.clone(), own.port(&plant.engine).await?, host.clone())
+            let host = &plant.yard.engine.host;
+            (host.clone(), own.port(&plant.yard.engine).await?, host.clone())
         }
         None => (store.host.clone(), store.port, store.host.clone()),
     };
@@ -63,7 +63,7 @@ async fn start(plant: &Plant) -> Result<FaultProxy> {
     let certificates: Certificates = plant.certificates.clone();
     let config = ProxyConfig {
         listen: SocketAddr::new(plant.proxy_reach.address(), 0),
-        access_log: Some(plant.scene.evidence.log("proxy.jsonl")),
+        access_log: Some(plant.yard.scene.evidence.log("proxy.jsonl")),
         ..ProxyConfig::new(certificates, upstream)
     };
     FaultProxy::start(config).await.doing("putting a proxy before the store")

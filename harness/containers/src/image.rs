@@ -1,25 +1,22 @@
 //! The images: pulled if they are not here, and the victim's own built if its content changed.
 
-use crate::{ContainersConfig, Images, engine::Engine, names::RUN};
+use crate::{ContainersConfig, Images};
 use futures::StreamExt;
+use phoenix_docker::{Engine, Yard, names::RUN};
 use phoenix_drill::{Doing, Error, Resource, Result, Scene, Span, register};
 use sha2::{Digest, Sha256};
 use std::{collections::HashMap, fs::File, io::Write};
-use testcontainers::{
-    GenericImage,
-    bollard::{
-        body_full,
-        models::BuildInfo,
-        query_parameters::{
-            BuildImageOptionsBuilder, PruneImagesOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder,
-        },
-    },
-    runners::AsyncRunner,
+use testcontainers::bollard::{
+    body_full,
+    models::BuildInfo,
+    query_parameters::{BuildImageOptionsBuilder, TagImageOptionsBuilder},
 };
 
 const DOCKERFILE: &str = include_str!("../../../fixtures/images/postgres/Dockerfile");
 /// The victim's own image; the tag follows from its content.
 const VICTIM: &str = "phoenix-postgres";
+/// Where `castle.toml` names the images.
+pub(crate) const SECTION: &str = "[containers]";
 
 /// The images of one drill, all of them in the engine.
 #[derive(Debug, Clone)]
@@ -30,67 +27,29 @@ pub(crate) struct Ready {
 }
 
 /// Makes sure that every image is in the engine; the store's is not needed where there is a store already.
-pub(crate) async fn ready(
-    engine: &Engine,
-    scene: &Scene,
-    config: &ContainersConfig,
-    span: &Span,
-) -> Result<Ready> {
+pub(crate) async fn ready(yard: &Yard, config: &ContainersConfig, span: &Span) -> Result<Ready> {
     let images = &config.images;
     if config.store.is_none() {
-        have(engine, &images.store, "store-image (PHOENIX_STORE_IMAGE)", span).await?;
+        yard.have(&images.store, "store-image (PHOENIX_STORE_IMAGE)", SECTION, span).await?;
     }
+    let given =
+        async |image: &str, setting| yard.have(image, setting, SECTION, span).await.map(|_| image.to_owned());
     let victim = match &images.victim {
-        Some(given) => {
-            have(engine, given, "victim-image (PHOENIX_VICTIM_IMAGE)", span).await.map(|_| given.clone())
-        }
-        None => own(engine, scene, images, span).await,
+        Some(image) => given(image, "victim-image (PHOENIX_VICTIM_IMAGE)").await,
+        None => own(yard, images, span).await,
     }?;
     let rebirth = match &images.rebirth {
-        Some(given) => {
-            have(engine, given, "rebirth-image (PHOENIX_REBIRTH_IMAGE)", span).await.map(|_| given.clone())
-        }
+        Some(image) => given(image, "rebirth-image (PHOENIX_REBIRTH_IMAGE)").await,
         None => Ok(victim.clone()),
     }?;
     Ok(Ready { store: images.store.clone(), victim, rebirth })
 }
 
-/// The id of an image, which is pulled if it is not here. `setting` is what names it.
-async fn have(engine: &Engine, reference: &str, setting: &str, span: &Span) -> Result<String> {
-    let why = match found_or_pulled(engine, reference, span).await {
-        Ok(id) => return Ok(id),
-        Err(error) => error.chain(),
-    };
-    let advice = format!(
-        "check the name and `docker pull {reference}`, or name another as {setting} in [containers] of castle.toml"
-    );
-    Err(Error::missing(format!("the image {reference} cannot be had: {why}"), advice))
-}
-
-async fn found_or_pulled(engine: &Engine, reference: &str, span: &Span) -> Result<String> {
-    if let Some(id) = engine.image(reference).await? {
-        return Ok(id);
-    }
-    span.progress(format!("pulling {reference}"));
-    generic(reference).pull_image().await.map(drop).doing("pulling it")?;
-    engine
-        .image(reference)
-        .await?
-        .ok_or_else(|| Error::unverified("pulling it", "it is not there after that"))
-}
-
-/// An image as testcontainers names it: what is after the last colon is the tag, or part of the digest.
-pub(crate) fn generic(reference: &str) -> GenericImage {
-    match reference.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
-        Some((name, tag)) => GenericImage::new(name, tag),
-        None => GenericImage::new(reference, "latest"),
-    }
-}
-
 /// The victim's own image. Its tag is a digest of everything that it is made of, so that it is built
 /// anew when any of that changed and only then.
-async fn own(engine: &Engine, scene: &Scene, images: &Images, span: &Span) -> Result<String> {
-    let base = have(engine, &images.base, "base-image (PHOENIX_BASE_IMAGE)", span).await?;
+async fn own(yard: &Yard, images: &Images, span: &Span) -> Result<String> {
+    let (engine, scene) = (&yard.engine, &*yard.scene);
+    let base = yard.have(&images.base, "base-image (PHOENIX_BASE_IMAGE)", SECTION, span).await?;
     let tag = content_tag(images, &base);
     let wanted = format!("{VICTIM}:{tag}");
     if engine.image(&wanted).await?.is_some() {
@@ -109,7 +68,7 @@ async fn own(engine: &Engine, scene: &Scene, images: &Images, span: &Span) -> Re
     build(engine, scene, &temporary, &arguments, span).await?;
     let tag = TagImageOptionsBuilder::new().repo(VICTIM).tag(&tag).build();
     engine.docker.tag_image(&temporary, Some(tag)).await.doing(format!("naming the image {wanted}"))?;
-    remove(engine, &temporary).await?;
+    engine.remove_image(&temporary).await?;
     Ok(wanted)
 }
 
@@ -189,26 +148,9 @@ async fn building() -> Result<File> {
         .doing("waiting to build an image")
 }
 
-/// Removes an image's name, and the image if it has no other.
-pub(crate) async fn remove(engine: &Engine, reference: &str) -> Result<()> {
-    let removed = engine.docker.remove_image(reference, None::<RemoveImageOptions>, None).await;
-    crate::engine::present(removed).map(drop).doing(format!("removing the image {reference}"))
-}
-
-/// Removes what a run's build left if it was cut off: layers without a name.
-pub(crate) async fn prune(engine: &Engine, run: &str) -> Result<()> {
-    let filters = HashMap::from([
-        ("dangling", vec!["true".to_owned()]),
-        ("label", vec![format!("phoenix.building={run}")]),
-    ]);
-    let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
-    engine.docker.prune_images(Some(options)).await.map(drop).doing("removing layers of a cut-off build")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use testcontainers::Image;
 
     #[test]
     fn the_tag_changes_with_the_content_and_only_with_it() {
@@ -226,18 +168,5 @@ mod tests {
         ];
         assert_eq!(std::collections::BTreeSet::from(tags.clone()).len(), tags.len(), "{tags:?}");
         assert_eq!(tag(|images| images.store = "another".into(), "one"), tags[0]);
-    }
-
-    #[test]
-    fn references_keep_their_tag_or_digest() {
-        for (reference, name, tag) in [
-            ("debian:trixie-slim", "debian", "trixie-slim"),
-            ("registry:5000/team/postgres", "registry:5000/team/postgres", "latest"),
-            ("registry:5000/team/postgres:17", "registry:5000/team/postgres", "17"),
-            ("debian@sha256:00ff", "debian@sha256", "00ff"),
-        ] {
-            let image = generic(reference);
-            assert_eq!((image.name(), image.tag()), (name, tag));
-        }
     }
 }

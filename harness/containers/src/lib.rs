@@ -7,18 +7,12 @@ mod capabilities;
 mod castle;
 mod config;
 mod detour;
-mod engine;
 mod image;
 mod inventory;
-mod names;
 mod plant;
-mod runbook;
 mod server;
 mod store;
-mod sweep;
 mod victim;
 
 pub use birth::Containers;
 pub use config::{ContainersConfig, Images};
-pub use engine::Engine;
-pub use sweep::Remover;

@@ -1,9 +1,6 @@
 //! The victim's PostgreSQL server in its container: its start, and what its log says.
 
-use crate::{
-    plant::{Plant, keep_log},
-    victim::DATA,
-};
+use crate::{plant::Plant, victim::DATA};
 use phoenix_drill::{Result, Span, Wait, wait_for};
 use phoenix_postgres::Sql;
 use phoenix_repository::{StartError, must};
@@ -23,7 +20,7 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
         match sql.one("asking whether recovery is over", "SELECT pg_is_in_recovery()").await {
             Ok(row) if matches!(row.try_get(0), Ok(false)) => Ok(Wait::Ready(None)),
             answer => {
-                if let Some(error) = plant.died(name).await? {
+                if let Some(error) = plant.yard.died(name).await? {
                     return Ok(Wait::Ready(Some(error)));
                 }
                 let seen = answer.map_or_else(|error| error.chain(), |_| "in recovery".to_owned());
@@ -32,7 +29,7 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
         }
     })
     .await?;
-    let log = keep_log(&plant.engine, &plant.scene, name).await?;
+    let log = plant.yard.keep_log(name).await?;
     if let Some(error) = died {
         return Err(StartError::Died { error, log });
     }

@@ -1,27 +1,20 @@
 //! The victim's container: how it is raised and furnished, and what is in it.
 
-use crate::{
-    image,
-    names::{self, Role},
-    plant::Plant,
-    runbook::Deed,
+use crate::plant::Plant;
+use phoenix_docker::{
+    Deed, Role, generic, names,
+    ports::{publish, published},
 };
-use phoenix_drill::{Doing, Error, KeyAfterFire, Repositories, Resource, Result};
+use phoenix_drill::{Error, KeyAfterFire, Repositories, Result};
 use phoenix_postgres::{
     Version,
     pgbackrest::{self, Config},
 };
 use phoenix_repository::STANZA;
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt::Write,
-    sync::atomic::Ordering,
-};
+use std::{collections::BTreeSet, fmt::Write, sync::atomic::Ordering};
 use testcontainers::{
     ImageExt,
-    bollard::models::{HostConfig, PortBinding},
     core::{IntoContainerPort, Mount},
-    runners::AsyncRunner,
 };
 
 /// Everything of ours in the container is below here.
@@ -84,26 +77,25 @@ pub(crate) async fn raise(
     furniture: Furniture,
 ) -> Result<Container> {
     let number = plant.containers.fetch_add(1, Ordering::Relaxed) + 1;
-    let run = &plant.scene.run;
+    let run = &plant.yard.scene.run;
     let name = names::name(run, &format!("victim-{number}"));
     let volumes = match volumes {
         Some(volumes) => volumes,
         None => {
             let fresh = ["data", "repository"].map(|what| names::name(run, &format!("{what}-{number}")));
             for volume in &fresh {
-                plant.make_volume(volume, Role::Victim).await?;
+                plant.yard.make_volume(volume, Role::Victim).await?;
             }
             fresh
         }
     };
-    plant.scene.register.record(&Resource::Container { name: name.clone() })?;
     start(plant, image, &name, &volumes).await?;
-    let found = plant.engine.container(&name).await?;
+    let found = plant.yard.engine.container(&name).await?;
     let found = found.ok_or_else(|| Error::unverified("starting the victim", "its container is gone"))?;
     let mounts = found.mounts.into_iter().flatten();
     let all_volumes = mounts.filter_map(|mount| mount.name).collect();
-    let port = crate::engine::published(found.network_settings.as_ref(), PORT);
-    if let Some(died) = plant.died(&name).await? {
+    let port = published(found.network_settings.as_ref(), PORT);
+    if let Some(died) = plant.yard.died(&name).await? {
         return Err(died);
     }
     let port = port.ok_or_else(|| Error::unverified("starting the victim", "its port is not published"))?;
@@ -115,7 +107,7 @@ pub(crate) async fn raise(
 async fn start(plant: &Plant, image: &str, name: &str, volumes: &[String; 2]) -> Result<()> {
     let user = plant.config.victim_user.as_str();
     let ([data, repository], network) = (volumes, &plant.network);
-    let on = plant.engine.publishes_on();
+    let on = plant.yard.engine.publishes_on();
     let deed = Deed::begin(
         "victim",
         &[
@@ -140,34 +132,22 @@ async fn start(plant: &Plant, image: &str, name: &str, volumes: &[String; 2]) ->
             KEEPER,
         ],
     );
-    let request = image::generic(image)
+    let request = generic(image)
         .with_exposed_port(PORT.tcp())
         .with_entrypoint("sh")
         .with_cmd(["-c", KEEPER])
-        .with_container_name(name)
         .with_network(network)
         .with_user(user)
-        .with_labels(names::labels(&plant.scene.run, Role::Victim))
         .with_mount(Mount::volume_mount(data, format!("{ROOT}/data")))
         .with_mount(Mount::volume_mount(repository, REPOSITORY))
         .with_host(crate::plant::PROXY_HOST, plant.proxy_reach.host())
         .with_host_config_modifier(move |host| publish(host, on, PORT));
-    let started = plant.make(async move { request.start().await.map(std::mem::forget).doing("") }).await;
-    let ended = if started.is_ok() { "started" } else { "failed" };
-    deed.end(&plant.scene.evidence, ended, String::new())?;
-    started.map_err(|error| {
+    plant.yard.make_container(name, Role::Victim, deed, request).await.map_err(|error| {
         let why = error.chain();
         let what = format!("a container of the image {image} does not start: {}", why.trim_start_matches(": "));
         let advice = "the image needs `sh`, `mkfifo` and the user that victim-user names; try `docker run --rm -it --entrypoint sh` with it";
         Error::missing(what, advice)
     })
-}
-
-/// Publishes a port on one address, and nothing else.
-pub(crate) fn publish(host: &mut HostConfig, on: &str, port: u16) {
-    let binding = PortBinding { host_ip: Some(on.to_owned()), host_port: Some(String::new()) };
-    host.publish_all_ports = Some(false);
-    host.port_bindings = Some(HashMap::from([(format!("{port}/tcp"), Some(vec![binding]))]));
 }
 
 /// Writes pgBackRest's configuration anew.
@@ -187,7 +167,7 @@ async fn furnish(
 ) -> Result<(String, Version, Version)> {
     let config = pgbackrest_conf(plant, furniture);
     let shown = format!("`{PGBACKREST_CONF}`:\n```ini\n{}```", config.redacted());
-    plant.scene.evidence.remark(&shown)?;
+    plant.yard.scene.evidence.remark(&shown)?;
     let user = &plant.config.victim_user;
     let mut script = format!(
         "set -eu\numask 022\nmkdir -p {DATA} {ROOT}/conf {SOCKET} {WORK}/log {WORK}/lock {WORK}/spool {REPOSITORY}\n\

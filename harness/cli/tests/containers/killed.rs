@@ -9,8 +9,8 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use phoenix_containers::Engine;
 use phoenix_core::{Event, Verdict};
+use phoenix_docker::Engine;
 use phoenix_drill::{Resource, Wait, register, wait_for};
 use rstest::rstest;
 use std::{fs, path::Path, time::Duration};

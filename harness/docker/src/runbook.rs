@@ -5,7 +5,7 @@ use phoenix_postgres::pgbackrest::shell_line;
 use std::time::Instant;
 
 /// Something that is being done to the engine.
-pub(crate) struct Deed {
+pub struct Deed {
     purpose: String,
     line: String,
     start: Instant,

@@ -4,13 +4,13 @@ use phoenix_core::RunId;
 use std::collections::HashMap;
 
 /// The label that holds the run's id.
-pub(crate) const RUN: &str = "phoenix.run";
+pub const RUN: &str = "phoenix.run";
 /// The label that says what a thing is to the drill: `victim` or `store`.
-pub(crate) const ROLE: &str = "phoenix.role";
+pub const ROLE: &str = "phoenix.role";
 
 /// What a thing is to the drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// It burns.
     Victim,
     /// It survives the fire.
@@ -18,6 +18,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    /// The label's value.
     pub fn word(self) -> &'static str {
         match self {
             Self::Victim => "victim",
@@ -27,11 +28,16 @@ impl Role {
 }
 
 /// The name of a run's thing: `phoenix-<run>-<what>`.
-pub(crate) fn name(run: &RunId, what: &str) -> String {
+pub fn name(run: &RunId, what: &str) -> String {
     format!("phoenix-{}-{what}", run.slug())
 }
 
 /// The labels of a run's thing.
-pub(crate) fn labels(run: &RunId, role: Role) -> HashMap<String, String> {
+pub fn labels(run: &RunId, role: Role) -> HashMap<String, String> {
     [(RUN, run.as_str()), (ROLE, role.word())].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// Whether something bears a run's label.
+pub(crate) fn bears(labels: Option<&HashMap<String, String>>, run: &str) -> bool {
+    labels.and_then(|labels| labels.get(RUN)).is_some_and(|label| label == run)
 }

@@ -1,9 +1,6 @@
-//! Removes what a run of this environment named in the register, if it bears the run's label.
+//! Removes what a run named in the register, if it bears the run's label.
 
-use crate::{
-    engine::{Engine, bears},
-    image,
-};
+use crate::{Engine, names::bears};
 use futures::future::join_all;
 use phoenix_drill::{Error, Resource, Result, Work, pause, sweep};
 use std::{collections::HashMap, time::Duration};
@@ -44,13 +41,13 @@ async fn engine(resources: &[Resource]) -> Result<Option<Engine>> {
 
 /// Removes what a run named, as far as it can; what does not bear its label is left, and is an error.
 /// Containers go first: what they hold cannot be removed.
-pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -> Result<()> {
+pub async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -> Result<()> {
     let (containers, others): (Vec<_>, Vec<_>) =
         resources.iter().partition(|resource| matches!(resource, Resource::Container { .. }));
     let mut removed = join_all(containers.into_iter().map(|it| remove_one(engine, run, it))).await;
     removed.extend(join_all(others.into_iter().map(|it| remove_one(engine, run, it))).await);
     if resources.iter().any(|resource| matches!(resource, Resource::Image { .. })) {
-        removed.push(image::prune(engine, run).await);
+        removed.push(engine.prune_build(run).await);
     }
     removed.into_iter().collect()
 }
@@ -79,7 +76,7 @@ async fn remove_one(engine: &Engine, run: &str, resource: &Resource) -> Result<(
             engine.remove_volume(name).await
         }
         // its name holds the run's
-        Resource::Image { reference } => image::remove(engine, reference).await,
+        Resource::Image { reference } => engine.remove_image(reference).await,
         Resource::Engine { .. }
         | Resource::Directory { .. }
         | Resource::Capsule { .. }

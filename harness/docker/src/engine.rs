@@ -1,6 +1,5 @@
 //! The container engine: how it is found, and the few things that are asked of it.
 
-use crate::names::RUN;
 use futures::TryStreamExt;
 use phoenix_drill::{Doing, Error, Result};
 use phoenix_repository::Ran;
@@ -14,10 +13,7 @@ use testcontainers::{
         container::LogOutput,
         errors::Error as EngineError,
         exec::{CreateExecOptions, StartExecOptions, StartExecResults},
-        models::{
-            ContainerInspectResponse, NetworkCreateRequest, NetworkInspect, NetworkSettings,
-            VolumeCreateRequest,
-        },
+        models::{ContainerInspectResponse, NetworkCreateRequest, NetworkInspect, VolumeCreateRequest},
         query_parameters::{
             KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptionsBuilder,
             LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
@@ -37,7 +33,8 @@ that this user may use it (`docker info`), or name another with DOCKER_HOST; the
 /// A container engine that answers.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    pub(crate) docker: Docker,
+    /// Its client, for what is asked of it here only.
+    pub docker: Docker,
     /// The id that it gives itself.
     pub id: String,
     /// Its version.
@@ -45,7 +42,7 @@ pub struct Engine {
     /// Where it was reached.
     pub endpoint: String,
     /// The host at which its published ports are reached from here.
-    pub(crate) host: String,
+    pub host: String,
 }
 
 impl Engine {
@@ -76,18 +73,12 @@ impl Engine {
 
     /// The address of the engine's machine on which ports are published: its loopback, unless this is
     /// another machine.
-    pub(crate) fn publishes_on(&self) -> &'static str {
+    pub fn publishes_on(&self) -> &'static str {
         if self.host == LOCALHOST { "127.0.0.1" } else { "0.0.0.0" }
     }
 
-    /// The id of an image; `None` if the engine does not hold it.
-    pub async fn image(&self, reference: &str) -> Result<Option<String>> {
-        let found = present(self.docker.inspect_image(reference).await);
-        Ok(found.doing(format!("inspecting the image {reference}"))?.and_then(|image| image.id))
-    }
-
     /// Runs a command in a container to its end, with a script or nothing on its standard input.
-    pub(crate) async fn exec(
+    pub async fn exec(
         &self,
         container: &str,
         user: &str,
@@ -121,28 +112,30 @@ impl Engine {
     }
 
     /// What the engine knows of a container; `None` if there is none of this name.
-    pub(crate) async fn container(&self, name: &str) -> Result<Option<ContainerInspectResponse>> {
+    pub async fn container(&self, name: &str) -> Result<Option<ContainerInspectResponse>> {
         present(self.docker.inspect_container(name, None).await).doing(format!("inspecting {name}"))
     }
 
     /// What the engine knows of a network; `None` if there is none of this name.
-    pub(crate) async fn network(&self, name: &str) -> Result<Option<NetworkInspect>> {
+    pub async fn network(&self, name: &str) -> Result<Option<NetworkInspect>> {
         present(self.docker.inspect_network(name, None).await).doing(format!("inspecting the network {name}"))
     }
 
     /// The labels of a volume; `None` if there is none of this name.
-    pub(crate) async fn volume(&self, name: &str) -> Result<Option<HashMap<String, String>>> {
+    pub async fn volume(&self, name: &str) -> Result<Option<HashMap<String, String>>> {
         let found =
             present(self.docker.inspect_volume(name).await).doing(format!("inspecting the volume {name}"));
         Ok(found?.map(|volume| volume.labels))
     }
 
+    /// Makes a network; [`Yard::make_network`](crate::Yard::make_network) is how a drill does.
     pub(crate) async fn create_network(&self, name: &str, labels: HashMap<String, String>) -> Result<()> {
         let request =
             NetworkCreateRequest { name: name.to_owned(), labels: Some(labels), ..Default::default() };
         self.docker.create_network(request).await.map(drop).doing(format!("making the network {name}"))
     }
 
+    /// Makes a volume; [`Yard::make_volume`](crate::Yard::make_volume) is how a drill does.
     pub(crate) async fn create_volume(&self, name: &str, labels: HashMap<String, String>) -> Result<()> {
         let request =
             VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels), ..Default::default() };
@@ -150,7 +143,7 @@ impl Engine {
     }
 
     /// SIGKILL; a container that does not run is no error. A frozen one is thawed first: it could not die.
-    pub(crate) async fn kill(&self, name: &str) -> Result<()> {
+    pub async fn kill(&self, name: &str) -> Result<()> {
         let state = self.container(name).await?.and_then(|container| container.state);
         if state.is_some_and(|state| state.paused == Some(true)) {
             self.docker.unpause_container(name).await.doing(format!("thawing {name}"))?;
@@ -164,22 +157,24 @@ impl Engine {
     }
 
     /// Removes a container with its anonymous volumes.
-    pub(crate) async fn remove_container(&self, name: &str) -> Result<()> {
+    pub async fn remove_container(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         gone(self.docker.remove_container(name, Some(options)).await).doing(format!("removing {name}"))
     }
 
-    pub(crate) async fn remove_volume(&self, name: &str) -> Result<()> {
+    /// Removes a volume; one that is gone is no error.
+    pub async fn remove_volume(&self, name: &str) -> Result<()> {
         gone(self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await)
             .doing(format!("removing the volume {name}"))
     }
 
-    pub(crate) async fn remove_network(&self, name: &str) -> Result<()> {
+    /// Removes a network; one that is gone is no error.
+    pub async fn remove_network(&self, name: &str) -> Result<()> {
         gone(self.docker.remove_network(name).await).doing(format!("removing the network {name}"))
     }
 
     /// The names of containers, running or not, with all of these labels (`key=value`).
-    pub(crate) async fn containers_with(&self, labels: &[String]) -> Result<BTreeSet<String>> {
+    pub async fn containers_with(&self, labels: &[String]) -> Result<BTreeSet<String>> {
         let filters = HashMap::from([("label", labels.to_vec())]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let found = self.docker.list_containers(Some(options)).await.doing("listing containers")?;
@@ -189,7 +184,7 @@ impl Engine {
     }
 
     /// The names of volumes with all of these labels (`key=value`).
-    pub(crate) async fn volumes_with(&self, labels: &[String]) -> Result<BTreeSet<String>> {
+    pub async fn volumes_with(&self, labels: &[String]) -> Result<BTreeSet<String>> {
         let filters = HashMap::from([("label", labels.to_vec())]);
         let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
         let found = self.docker.list_volumes(Some(options)).await.doing("listing volumes")?;
@@ -197,7 +192,7 @@ impl Engine {
     }
 
     /// Everything that a container has printed.
-    pub(crate) async fn logs(&self, name: &str) -> Result<String> {
+    pub async fn logs(&self, name: &str) -> Result<String> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").build();
         let output = self.docker.logs(name, Some(options));
         let (stdout, stderr) = collect(output).await.doing(format!("reading the logs of {name}"))?;
@@ -211,11 +206,6 @@ fn remote(endpoint: &str) -> Option<&str> {
         ["tcp://", "http://", "https://"].iter().find_map(|scheme| endpoint.split_once(scheme))?;
     let host = rest.split(['/', ':']).next().filter(|host| !host.is_empty())?;
     (!matches!(host, LOCALHOST | "127.0.0.1")).then_some(host)
-}
-
-/// Whether something bears a run's label.
-pub(crate) fn bears(labels: Option<&HashMap<String, String>>, run: &str) -> bool {
-    labels.and_then(|labels| labels.get(RUN)).is_some_and(|label| label == run)
 }
 
 async fn collect(
@@ -245,12 +235,6 @@ pub(crate) fn present<T>(answer: Result<T, EngineError>) -> Result<Option<T>, En
 /// The end of something that may be gone already.
 fn gone<T>(answer: Result<T, EngineError>) -> Result<(), EngineError> {
     present(answer).map(drop)
-}
-
-/// The port of this machine at which a container's port is published.
-pub(crate) fn published(settings: Option<&NetworkSettings>, port: u16) -> Option<u16> {
-    let bindings = settings?.ports.as_ref()?.get(&format!("{port}/tcp"))?.as_ref()?;
-    bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok())
 }
 
 #[cfg(test)]
