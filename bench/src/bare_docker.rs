@@ -73,9 +73,10 @@ fn write_files(files: &Path, name: &str) -> Result<()> {
     let names = [store.as_str(), "localhost", "127.0.0.1"].map(str::to_owned);
     let certificates = Certificates::generate(&names, Validity::current()).into_diagnostic()?;
     let (keys, password) = (Credentials::generate(), Credentials::generate().secret_key);
+    let conf = format!("{CONF}/pgbackrest.conf");
     let pgbackrest = PgBackRest {
         program: "pgbackrest".to_owned(),
-        config: format!("{CONF}/pgbackrest.conf"),
+        config: Some(conf.clone()),
         stanza: "castle".to_owned(),
     };
     let config = pgbackrest_conf(name, store, &keys);
@@ -91,7 +92,7 @@ fn write_files(files: &Path, name: &str) -> Result<()> {
     let furnish = [
         "set -eu\numask 022\nmkdir -p /phoenix/data/pg /phoenix/conf /phoenix/socket /phoenix/work/log /phoenix/work/lock /phoenix/work/spool\n",
         &format!("chmod 700 {DATA}\n"),
-        &file(&pgbackrest.config, &config.text()),
+        &file(&conf, &config.text()),
         &file(&format!("{CONF}/ca.pem"), &certificates.ca_pem),
         "chown -R postgres /phoenix\n",
     ];

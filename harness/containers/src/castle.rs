@@ -10,10 +10,10 @@ use futures::future::BoxFuture;
 use phoenix_core::report::Inventory;
 use phoenix_drill::{Doing, KeyAfterFire, Repositories, Result, Span, Work};
 use phoenix_postgres::{Sql, pgbackrest::PgBackRest};
-use phoenix_repository::{Ground, StartError, Vault};
+use phoenix_repository::{Ground, Host, StartError, Vault};
 use std::sync::Arc;
 
-impl Ground for Plant {
+impl Host for Plant {
     fn vault(&self) -> &Vault {
         &self.vault
     }
@@ -29,7 +29,9 @@ impl Ground for Plant {
     fn spool(&self) -> String {
         format!("{WORK}/spool")
     }
+}
 
+impl Ground for Plant {
     fn seal(&self) -> String {
         SEAL.to_owned()
     }

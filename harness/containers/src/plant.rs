@@ -125,7 +125,7 @@ impl Plant {
     pub fn pgbackrest(&self) -> PgBackRest {
         PgBackRest {
             program: "pgbackrest".to_owned(),
-            config: victim::PGBACKREST_CONF.to_owned(),
+            config: Some(victim::PGBACKREST_CONF.to_owned()),
             stanza: STANZA.to_owned(),
         }
     }

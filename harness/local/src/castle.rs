@@ -5,10 +5,10 @@ use futures::future::BoxFuture;
 use phoenix_core::report::Inventory;
 use phoenix_drill::{KeyAfterFire, Repositories, Result, Span, Work};
 use phoenix_postgres::{Sql, pgbackrest::PgBackRest};
-use phoenix_repository::{Ground, StartError, Vault};
+use phoenix_repository::{Ground, Host, StartError, Vault};
 use std::{fs, path::Path, sync::Arc};
 
-impl Ground for Plant {
+impl Host for Plant {
     fn vault(&self) -> &Vault {
         &self.vault
     }
@@ -24,7 +24,9 @@ impl Ground for Plant {
     fn spool(&self) -> String {
         self.victim().join("work/spool").display().to_string()
     }
+}
 
+impl Ground for Plant {
     fn seal(&self) -> String {
         self.seal()
     }

@@ -96,7 +96,7 @@ impl Plant {
     /// How pgBackRest is called.
     pub fn pgbackrest(&self) -> PgBackRest {
         let program = self.tools.pgbackrest_program.display().to_string();
-        PgBackRest { program, config: self.in_victim("pgbackrest.conf"), stanza: STANZA.to_owned() }
+        PgBackRest { program, config: Some(self.in_victim("pgbackrest.conf")), stanza: STANZA.to_owned() }
     }
 
     /// Makes the victim's directories and pgBackRest's configuration, with these repositories and key.

@@ -1,6 +1,9 @@
 //! A castle's SQL, on `tokio-postgres`.
 
-use crate::workload;
+use crate::{
+    connect::{self, Administer, Connect},
+    workload,
+};
 use chrono::{DateTime, Utc};
 use phoenix_core::{
     Commit, Digest, Entry, Lsn, ReadRow, RowId, SegmentSize, SystemIdentifier, Timeline, Xid, report::Memory,
@@ -10,7 +13,7 @@ use phoenix_drill::{
 };
 use std::sync::Arc;
 use tokio::sync::OnceCell;
-use tokio_postgres::{Client, Config, NoTls, Row, Statement, error::Severity, types::ToSql};
+use tokio_postgres::{Client, Row, Statement, error::Severity, types::ToSql};
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS memories (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -25,24 +28,36 @@ const INSERT_POSITION: &str = "SELECT pg_current_wal_insert_lsn()::text";
 /// The longest part of a row's content that a person needs to recognise it.
 const LABEL_CHARS: usize = 60;
 
-/// A server that is reached by a connection string.
+/// A server, as an application reaches it.
 pub struct Sql {
-    config: Config,
+    connect: Box<dyn Connect>,
+    /// Who may do what an application may not; the application itself, if absent.
+    administrator: Option<Box<dyn Administer>>,
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
 }
 
 impl Sql {
-    /// The server that this configuration reaches. Nothing is connected yet.
-    pub fn new(config: Config) -> Self {
-        Self { config, session: tokio::sync::Mutex::default() }
+    /// The server that is reached so, by a superuser. Nothing is connected yet.
+    pub fn new(connect: impl Connect + 'static) -> Self {
+        Self { connect: Box::new(connect), administrator: None, session: tokio::sync::Mutex::default() }
+    }
+
+    /// The server that is reached so by an ordinary user, and its administrator.
+    pub fn of_application(connect: impl Connect + 'static, administrator: impl Administer + 'static) -> Self {
+        Self { administrator: Some(Box::new(administrator)), ..Self::new(connect) }
     }
 
     /// A connection of its own.
     pub(crate) async fn connect(&self) -> Result<Session> {
-        let (client, connection) = self.config.connect(NoTls).await.doing("connecting to PostgreSQL")?;
-        // the connection ends with its client, and every query learns of its errors
-        tokio::spawn(connection);
-        Ok(Session { client, statements: OnceCell::new() })
+        Ok(Session { client: self.connect.connect().await?, statements: OnceCell::new() })
+    }
+
+    /// Asks as whoever may.
+    async fn administer(&self, purpose: &str, query: &str) -> Result<String> {
+        match &self.administrator {
+            Some(administrator) => administrator.ask(purpose, query).await,
+            None => connect::ask(&self.session().await?.client, purpose, query).await,
+        }
     }
 
     async fn session(&self) -> Result<Arc<Session>> {
@@ -118,10 +133,6 @@ impl Session {
         let commit = Commit { xid, lsn_before, lsn_after };
         scene.ledger.append(&[Entry::Ok { row, commit, at }])?;
         Ok(Attempted::Ok(Inserted { row, commit }))
-    }
-
-    pub(crate) async fn switch_wal(&self) -> Result<()> {
-        self.client.batch_execute("SELECT pg_switch_wal()").await.doing("switching the WAL")
     }
 }
 
@@ -229,20 +240,18 @@ impl Database for Sql {
     }
 
     fn switch_wal(&self) -> Work<'_, Lsn> {
-        Box::pin(self.lsn("switching the WAL", "SELECT pg_switch_wal()::text"))
+        Box::pin(async {
+            let doing = "switching the WAL";
+            self.administer(doing, "SELECT pg_switch_wal()::text").await?.parse().doing(doing)
+        })
     }
 
     fn restore_point<'a>(&'a self, name: &'a str) -> Work<'a, Lsn> {
         Box::pin(async move {
-            let query = "SELECT pg_create_restore_point($1)::text";
-            let row = self
-                .session()
-                .await?
-                .client
-                .query_one(query, &[&name])
-                .await
-                .doing("making a restore point")?;
-            text(&row, 0)?.parse().doing("making a restore point")
+            let doing = "making a restore point";
+            let name = name.replace('\'', "''");
+            let query = format!("SELECT pg_create_restore_point('{name}')::text");
+            self.administer(doing, &query).await?.parse().doing(doing)
         })
     }
 

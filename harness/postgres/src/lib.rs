@@ -3,6 +3,7 @@
 //! Environments use it. It starts no process and knows no place: it is told where a server listens,
 //! and it says what to run.
 
+mod connect;
 mod database;
 pub mod diagnosis;
 pub mod pgbackrest;
@@ -12,6 +13,7 @@ pub mod version;
 pub mod waldump;
 mod workload;
 
+pub use connect::{Administer, Connect};
 pub use database::Sql;
-pub use tokio_postgres::Config as ConnectConfig;
+pub use tokio_postgres::{Client, Config as ConnectConfig};
 pub use version::Version;

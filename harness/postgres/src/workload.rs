@@ -35,7 +35,7 @@ pub(crate) async fn run(sql: &Sql, scene: &Scene, plan: Workload, span: &Span) -
     let writers = sessions
         .iter()
         .zip(1u32..)
-        .map(|(session, writer)| write(session, scene, &plan, writer, &tally, span));
+        .map(|(session, writer)| write(sql, session, scene, &plan, writer, &tally, span));
     let last = try_join_all(writers).await?.into_iter().flatten().max();
     if plan.rows.is_some() {
         // too few rows to switch between: an empty transaction gives each switch something to close
@@ -56,6 +56,7 @@ pub(crate) async fn run(sql: &Sql, scene: &Scene, plan: Workload, span: &Span) -
 
 /// One writer's work; gives the position of its last commit.
 async fn write(
+    sql: &Sql,
     session: &Session,
     scene: &Scene,
     plan: &Workload,
@@ -91,7 +92,7 @@ async fn write(
         }
         let switch = every.filter(|every| plan.switches > 0 && number.is_multiple_of(*every));
         if switch.is_some() && plan.rows != Some(number) {
-            session.switch_wal().await?;
+            sql.switch_wal().await?;
             tally.switched.fetch_add(1, Relaxed);
         }
     }

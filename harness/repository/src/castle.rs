@@ -23,8 +23,8 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// What a castle stands on: where it is destroyed, furnished and started.
-pub trait Ground: Victim {
+/// A victim that has PostgreSQL's programs and pgBackRest.
+pub trait Host: Victim {
     /// The repository in the store.
     fn vault(&self) -> &Vault;
     /// How pgBackRest is called.
@@ -33,6 +33,10 @@ pub trait Ground: Victim {
     fn postgres_bin(&self) -> Work<'_, String>;
     /// A directory of the victim's for segments that are looked into.
     fn spool(&self) -> String;
+}
+
+/// What a castle stands on: where it is destroyed, furnished and started.
+pub trait Ground: Host {
     /// The path of the wrapper that makes archive errors fatal.
     fn seal(&self) -> String;
     /// Kills the victim, removes all it had, and looks for what is left.

@@ -10,9 +10,10 @@ mod operations;
 mod vault;
 mod victim;
 
-pub use castle::{Ground, StartError, castle};
+pub use castle::{Ground, Host, StartError, castle};
 pub use external::{ExternalStore, inspect};
 pub use faults::{fired, slow_restore};
-pub(crate) use operations::{failed_restore, find_commits, take_backup};
+pub use operations::find_commits;
+pub(crate) use operations::{failed_restore, take_backup};
 pub use vault::{STANZA, Vault, segment_size_for};
 pub use victim::{Ran, Victim, decisive, must};

@@ -1,6 +1,6 @@
 //! Backups, commit records, and what a failed restore says.
 
-use crate::{Ground, Ran, victim::must};
+use crate::{Ground, Host, Ran, victim::must};
 use phoenix_core::{Commit, Finding, Lsn, WalSegment, Xid, report::BackupRecord};
 use phoenix_drill::{BackupKind, Doing, Error, Result, Span};
 use phoenix_postgres::{
@@ -29,12 +29,12 @@ pub(crate) async fn take_backup(ground: &dyn Ground, kind: BackupKind, span: &Sp
 
 /// Fetches the segments around the commits from the archive and reads them with `pg_waldump`. What is
 /// not found is left out.
-pub(crate) async fn find_commits(
-    ground: &dyn Ground,
+pub async fn find_commits(
+    host: &dyn Host,
     commits: &[Commit],
     backup: &BackupRecord,
 ) -> Result<BTreeMap<Xid, Lsn>> {
-    let (pgbackrest, directory, size) = (ground.pgbackrest(), ground.spool(), ground.vault().segment_size());
+    let (pgbackrest, directory, size) = (host.pgbackrest(), host.spool(), host.vault().segment_size());
     let ends = commits.iter().map(|commit| commit.lsn_after).filter(|lsn| *lsn != Lsn::UNKNOWN);
     let (Some(from), Some(to)) = (commits.iter().map(|commit| commit.lsn_before).min(), ends.max()) else {
         return Ok(BTreeMap::new());
@@ -43,14 +43,14 @@ pub(crate) async fn find_commits(
     let last = WalSegment::ending_at(backup.timeline, to, size);
     let names: Vec<_> = first.through(last).map(|segment| segment.name(size)).collect();
     for name in &names {
-        must(ground, "archive-get", &pgbackrest.archive_get(name, &format!("{directory}/{name}"))).await?;
+        must(host, "archive-get", &pgbackrest.archive_get(name, &format!("{directory}/{name}"))).await?;
     }
-    let program = format!("{}/pg_waldump", ground.postgres_bin().await?);
+    let program = format!("{}/pg_waldump", host.postgres_bin().await?);
     let mut found = BTreeMap::new();
     for (index, name) in names.iter().enumerate() {
         let next = names.get(index + 1).map(String::as_str);
         let argv = waldump::argv(program.clone(), &directory, name, next);
-        found.extend(waldump::commits(&ground.run("pg_waldump", &argv).await?.stdout));
+        found.extend(waldump::commits(&host.run("pg_waldump", &argv).await?.stdout));
     }
     Ok(waldump::records_of(commits.iter().map(|commit| commit.xid), &found))
 }

@@ -22,6 +22,7 @@ pub const STANZA: &str = "castle";
 pub struct Vault {
     /// The store as the victim sees it.
     pub store: S3,
+    stanza: &'static str,
     inspector: Mutex<Option<Inspector>>,
     segment_size: SegmentSize,
     repositories: Repositories,
@@ -37,7 +38,14 @@ impl Vault {
             Encrypted::Aes256 => Some(Credentials::generate().secret_key),
         };
         let (inspector, cluster_bytes) = (Mutex::default(), AtomicU64::new(0));
-        Self { store, inspector, segment_size, repositories: plan.repositories, cipher, cluster_bytes }
+        let (stanza, repositories) = (STANZA, plan.repositories);
+        Self { store, stanza, inspector, segment_size, repositories, cipher, cluster_bytes }
+    }
+
+    /// The same with a stanza of another name than [`STANZA`].
+    #[must_use]
+    pub fn with_stanza(self, stanza: &'static str) -> Self {
+        Self { stanza, ..self }
     }
 
     /// The size of WAL segments.
@@ -86,7 +94,7 @@ impl Vault {
 
     /// The segments that the store holds.
     pub async fn segments(&self) -> Result<BTreeSet<WalSegment>> {
-        let prefix = format!("{}/archive/{STANZA}/", self.prefix());
+        let prefix = format!("{}/archive/{}/", self.prefix(), self.stanza);
         let objects = self.inspector()?.list(&prefix).await.doing("listing the archive in the store")?;
         Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), self.segment_size))
     }
@@ -131,7 +139,7 @@ impl Vault {
     /// Whether the repository is encrypted, if the store lets itself be asked, and whether a restore
     /// after this had the key.
     pub async fn encryption(&self, key: KeyAfterFire) -> Option<Encryption> {
-        let object = format!("{}/backup/{STANZA}/backup.info", self.prefix());
+        let object = format!("{}/backup/{}/backup.info", self.prefix(), self.stanza);
         let head = self.inspector().ok()?.get(&object).await.ok()?;
         let has_key = self.cipher.is_some() && key == KeyAfterFire::Kept;
         Some(match (pgbackrest::is_encrypted(&head), has_key) {

@@ -7,19 +7,17 @@ use phoenix_core::{RecoveryTarget, recovery::timestamp};
 pub struct PgBackRest {
     /// The program.
     pub program: String,
-    /// Its configuration file.
-    pub config: String,
+    /// Its configuration file, if it is not where pgBackRest looks by itself.
+    pub config: Option<String>,
     /// The stanza's name.
     pub stanza: String,
 }
 
 impl PgBackRest {
     fn call(&self, command: &str, options: &[String]) -> Vec<String> {
-        let mut argv = vec![
-            self.program.clone(),
-            format!("--config={}", self.config),
-            format!("--stanza={}", self.stanza),
-        ];
+        let mut argv = vec![self.program.clone()];
+        argv.extend(self.config.as_ref().map(|config| format!("--config={config}")));
+        argv.push(format!("--stanza={}", self.stanza));
         argv.extend_from_slice(options);
         argv.push(command.to_owned());
         argv
@@ -115,7 +113,7 @@ mod tests {
     use phoenix_core::{Lsn, Xid};
 
     fn pgbackrest() -> PgBackRest {
-        PgBackRest { program: "pgbackrest".into(), config: "/c".into(), stanza: "castle".into() }
+        PgBackRest { program: "pgbackrest".into(), config: Some("/c".into()), stanza: "castle".into() }
     }
 
     #[test]
