@@ -84,6 +84,7 @@ pub(crate) fn valid() -> Report {
         rpo: Some(Rpo { assistance: Assistance::Assisted, rows: 0, duration: Duration::ZERO, wal_bytes: 0 }),
         budget: Budget::default(),
         over_budget: Vec::new(),
+        layers: Vec::new(),
         memories: vec![
             memory(1, "DATO_A_NEL_BACKUP_S3", "2026-11-21T10:15:00.100Z", Provenance::Backup),
             memory(

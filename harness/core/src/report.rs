@@ -1,8 +1,8 @@
 //! The evidence of one drill, as `report.json` holds it.
 
 use crate::{
-    Account, Budget, Commit, Deeds, Finding, Promise, Provenance, RecoveryTarget, RowId, RunId, SpanRecord,
-    SystemIdentifier, Timeline, Verdict, provenance::BackupInterval, rpo::Rpo,
+    Account, Budget, Commit, Deeds, Finding, LayerRecord, Promise, Provenance, RecoveryTarget, RowId, RunId,
+    SpanRecord, SystemIdentifier, Timeline, Verdict, provenance::BackupInterval, rpo::Rpo,
 };
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -163,6 +163,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Faults that really happened, one line each.
     pub faults: Vec<String>,
+    /// The layers that rose, where a castle has any.
+    #[serde(default)]
+    pub layers: Vec<LayerRecord>,
     /// Where the time went.
     pub spans: Vec<SpanRecord>,
 }
@@ -222,6 +225,7 @@ mod tests {
             rebirths: Vec::new(),
             findings: Vec::new(),
             faults: Vec::new(),
+            layers: Vec::new(),
             spans: Vec::new(),
         }
     }

@@ -239,6 +239,11 @@ pub trait Castle: Send + Sync {
         backup: &'a BackupRecord,
         span: &'a Span,
     ) -> Work<'a, BTreeMap<Xid, Lsn>>;
+    /// Waits for what a castle that is back does by itself, so that its moment is known: an operator's first
+    /// backup.
+    fn settle<'a>(&'a self, _scene: &'a Scene) -> Work<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
     /// Destroys it: SIGKILL, then everything it had, proven by an inventory. Anything left is an error.
     fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>>;
 }

@@ -1,8 +1,11 @@
 //! What everybody on the stage shares during one drill.
 
 use crate::{Evidence, Ledger, Register, Settings, Spans};
-use phoenix_core::{Moment, RunId};
-use std::sync::atomic::{AtomicU32, Ordering};
+use phoenix_core::{LayerRecord, Moment, RunId};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// What everybody on the stage shares during one drill.
 pub struct Scene {
@@ -19,12 +22,23 @@ pub struct Scene {
     /// The clock.
     pub spans: Spans,
     pub(crate) life: AtomicU32,
+    pub(crate) layers: Mutex<Vec<LayerRecord>>,
 }
 
 impl Scene {
     /// Now, on the drill's clock.
     pub fn now(&self) -> Moment {
         self.spans.now()
+    }
+
+    /// Writes down how long a layer took to rise.
+    pub fn note_layer(&self, layer: LayerRecord) {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner).push(layer);
+    }
+
+    /// The layers that rose, in the order in which they were ready.
+    pub fn layers(&self) -> Vec<LayerRecord> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often the cluster has been reborn.

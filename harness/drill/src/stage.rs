@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{Arc, Mutex, atomic::AtomicU32},
     time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,8 +68,8 @@ pub async fn play<E: Environment + ?Sized>(
     let ledger = Ledger::create(&evidence.directory().join("ledger.jsonl"))?;
     let register = Register::open(&run)?;
     let report = blank(&run, scenario, place, &settings);
-    let (spans, life) = (Spans::start(reporters), AtomicU32::new(0));
-    let scene = Arc::new(Scene { run, settings, evidence, ledger, register, spans, life });
+    let (spans, life, layers) = (Spans::start(reporters), AtomicU32::new(0), Mutex::default());
+    let scene = Arc::new(Scene { run, settings, evidence, ledger, register, spans, life, layers });
     let mut drill = Drill::new(scene.clone(), report);
     drill.save()?;
     scene.spans.emit(&Event::DrillStarted {
@@ -202,6 +202,7 @@ fn blank<E: Environment + ?Sized>(
         rebirths: Vec::new(),
         findings: Vec::new(),
         faults: Vec::new(),
+        layers: Vec::new(),
         spans: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use super::Drill;
 use crate::{Castle, Doing, Result};
 use phoenix_core::{
-    Account, Commit, Entry, Lsn, Promise, Provenance, RowId, Verdict, Xid,
+    Account, Commit, Entry, Finding, Lsn, Promise, Provenance, RowId, Verdict, Xid, layers,
     ledger::{self, Outcome},
     report::{BackupRecord, ProvenanceCount},
     rpo, verdict,
@@ -31,9 +31,14 @@ impl Drill {
         self.report.rto = rpo::rto(&entries);
         let rpo = phoenix_core::Rpo::measure(&account, &entries, self.assistance);
         self.report.over_budget = rpo::over_budget(&self.report.budget, self.report.rto, Some(&rpo));
+        self.report.over_budget.extend(layers::over_budget(&self.scene.layers()));
         (self.report.rpo, self.report.promise, self.report.account) =
             (Some(rpo), Some(promise), Some(account));
         self.save()?;
+        if let Err(error) = castle.settle(&self.scene).await {
+            let fix = "every row is accounted for; find out why the castle does not do its daily work";
+            self.report.findings.push(Finding::certain("not-settled", error.chain(), fix));
+        }
         Ok(verdict)
     }
 

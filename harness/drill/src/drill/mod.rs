@@ -92,6 +92,7 @@ impl Drill {
     pub(crate) fn save(&mut self) -> Result<()> {
         self.scene.ledger.sync()?;
         self.report.spans = self.scene.spans.records();
+        self.report.layers = self.scene.layers();
         self.scene.evidence.report(&self.report)
     }
 }
