@@ -28,6 +28,11 @@ test *args:
 containers *args:
     cargo nextest run --profile containers "$@"
 
+# Run the scenarios on Kubernetes: it needs a Docker engine, kind and the operator's images
+[no-exit-message]
+cluster *args:
+    cargo nextest run --profile cluster "$@"
+
 # Run everything, also what takes long: the soak, 16 MB segments, larger clusters
 [no-exit-message]
 nightly *args:

@@ -30,6 +30,7 @@ Examples:
   phoenix drill --scenario second-life   two fires, three timelines
   phoenix drill --size 1GiB --storage disk
   phoenix drill --environment containers in containers, against MinIO
+  phoenix drill --environment cluster    on Kubernetes, by the Crunchy Postgres Operator
   phoenix drill --json | jq -c .event")]
     Drill(DrillArguments),
     /// List the scenarios and what each promises
@@ -147,6 +148,8 @@ pub enum EnvironmentName {
     Local,
     /// Containers of a Docker engine, MinIO
     Containers,
+    /// Kubernetes by kind with the Crunchy Postgres Operator, MinIO
+    Cluster,
 }
 
 impl EnvironmentName {
@@ -155,6 +158,7 @@ impl EnvironmentName {
         match self {
             Self::Local => "local",
             Self::Containers => "containers",
+            Self::Cluster => "cluster",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{arguments::EnvironmentName, run::Place};
 use miette::{Diagnostic, NamedSource, SourceSpan};
+use phoenix_cluster::{ClusterConfig, PlatformConfig, WipeKind};
 use phoenix_containers::{ContainersConfig, Images};
 use phoenix_core::{Secret, SegmentSize};
 use phoenix_drill::{Keep, Settings, Target};
@@ -21,6 +22,7 @@ struct CastleFile {
     drill: DrillSection,
     local: LocalSection,
     containers: ContainersSection,
+    cluster: ClusterSection,
     budget: BudgetSection,
 }
 
@@ -71,6 +73,24 @@ struct ContainersSection {
     store: Option<StoreSection>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct ClusterSection {
+    workers: Option<u8>,
+    wipe: Option<WipeWord>,
+    postgresql: Option<u16>,
+    storage_class: Option<String>,
+    volume_size: Option<String>,
+    operator_manifests: Option<String>,
+    node_image: Option<String>,
+    registry_image: Option<String>,
+    store_image: Option<String>,
+    operator_image: Option<String>,
+    postgres_image: Option<String>,
+    pgbackrest_image: Option<String>,
+    pgbouncer_image: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct StoreSection {
@@ -99,6 +119,14 @@ enum KeepWord {
     Never,
     OnFailure,
     Always,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WipeWord {
+    Database,
+    Namespace,
+    Platform,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -157,6 +185,8 @@ pub struct Castle {
     pub local: LocalConfig,
     /// How the containers environment is set up.
     pub containers: ContainersConfig,
+    /// How the cluster environment is set up.
+    pub cluster: ClusterConfig,
 }
 
 impl Castle {
@@ -165,6 +195,7 @@ impl Castle {
         match self.environment {
             EnvironmentName::Local => Place::Local(Box::new(self.local.clone())),
             EnvironmentName::Containers => Place::Containers(Box::new(self.containers.clone())),
+            EnvironmentName::Cluster => Place::Cluster(Box::new(self.cluster.clone())),
         }
     }
 }
@@ -237,7 +268,7 @@ pub fn parse(
     };
     let file: CastleFile = toml::from_str(text)
         .map_err(|error| wrong(error.message().to_owned(), error.span().unwrap_or(0..text.len())))?;
-    let CastleFile { drill, local, containers, budget } = file;
+    let CastleFile { drill, local, containers, cluster, budget } = file;
     let environment = drill.environment.unwrap_or_default();
     let mut castle = Castle { environment, scenario: drill.scenario, ..Castle::default() };
     let settings = &mut castle.settings;
@@ -293,7 +324,31 @@ pub fn parse(
     set(&mut images.store, containers.store_image);
     set(&mut images.base, containers.base_image);
     config.images = images.overridden(&variable);
+    castle.cluster = of_cluster(cluster).overridden(&variable);
     Ok(castle)
+}
+
+fn of_cluster(cluster: ClusterSection) -> ClusterConfig {
+    let mut config = ClusterConfig::default();
+    if let Some(workers) = cluster.workers {
+        config.platform = PlatformConfig::Kind { workers };
+    }
+    config.wipe = cluster.wipe.map(|wipe| match wipe {
+        WipeWord::Database => WipeKind::Database,
+        WipeWord::Namespace => WipeKind::Namespace,
+        WipeWord::Platform => WipeKind::Platform,
+    });
+    set(&mut config.postgresql, cluster.postgresql);
+    set(&mut config.volume_size, cluster.volume_size);
+    set(&mut config.operator.manifests, cluster.operator_manifests);
+    config.storage_class = cluster.storage_class;
+    let images = &mut config.images;
+    set(&mut images.node, cluster.node_image);
+    set(&mut images.registry, cluster.registry_image);
+    set(&mut images.store, cluster.store_image);
+    (images.operator, images.postgres) = (cluster.operator_image, cluster.postgres_image);
+    (images.pgbackrest, images.pgbouncer) = (cluster.pgbackrest_image, cluster.pgbouncer_image);
+    config
 }
 
 fn shipped(postgresql: Option<PathBuf>, pgbackrest: Option<PathBuf>) -> Result<Shipped, CastleFileError> {

@@ -1,6 +1,7 @@
 //! Which scenario can be played where: one registration per scenario and environment. Registering a
 //! scenario for an environment that lacks a capability which it asks for does not compile.
 
+use phoenix_cluster::Cluster;
 use phoenix_containers::Containers;
 use phoenix_core::RunId;
 use phoenix_drill::{Error, Reporter, Result, Scenario, Settings, stage};
@@ -81,8 +82,29 @@ scenarios! {
     ]
 }
 
+scenarios! {
+    /// On Kubernetes.
+    cluster: Cluster => [
+        phoenix_protocol::protocol,
+        phoenix_protocol::sealed,
+        phoenix_protocol::hot_backup,
+        phoenix_protocol::second_life,
+        phoenix_protocol::unassisted,
+        phoenix_protocol::encrypted,
+        phoenix_protocol::burned_key,
+        phoenix_recovery::targets::time,
+        phoenix_recovery::targets::lsn,
+        phoenix_recovery::targets::xid,
+        phoenix_recovery::targets::name,
+        phoenix_recovery::targets::immediate,
+        phoenix_recovery::unreachable,
+        phoenix_recovery::logical_error,
+    ]
+}
+
 /// Where each scenario can be played, by the environments' names.
-pub const PLACES: [(&str, &[Scenario]); 2] = [("local", local::ALL), ("containers", containers::ALL)];
+pub const PLACES: [(&str, &[Scenario]); 3] =
+    [("local", local::ALL), ("containers", containers::ALL), ("cluster", cluster::ALL)];
 
 /// The scenario of this name.
 pub fn about<'a>(name: &str, all: &'a [Scenario]) -> Result<&'a Scenario> {

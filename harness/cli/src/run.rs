@@ -1,6 +1,7 @@
 //! One drill from request to reports: what the program and the tests both do.
 
 use crate::catalogue;
+use phoenix_cluster::{Cluster, ClusterConfig};
 use phoenix_containers::{Containers, ContainersConfig};
 use phoenix_core::{Event, RunId};
 use phoenix_drill::{
@@ -18,6 +19,8 @@ pub enum Place {
     Local(Box<LocalConfig>),
     /// In containers.
     Containers(Box<ContainersConfig>),
+    /// On Kubernetes.
+    Cluster(Box<ClusterConfig>),
 }
 
 /// A drill that is asked for.
@@ -53,12 +56,21 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
             })
             .await
         }
+        Place::Cluster(config) => {
+            catalogue::about(&scenario, catalogue::cluster::ALL)?;
+            let place = Cluster::new(*config).await?;
+            staged(settings, async |run, settings| {
+                catalogue::cluster::play(&scenario, run, &place, settings, reporters).await
+            })
+            .await
+        }
     }
 }
 
 /// Removes what dead runs left, in every environment.
 pub async fn sweep(reach: Reach) -> Result<Vec<(String, Swept)>> {
-    sweep::sweep(reach, &[&phoenix_local::Remover, &phoenix_docker::Remover]).await
+    // nodes stand on a network, which goes after them
+    sweep::sweep(reach, &[&phoenix_local::Remover, &phoenix_cluster::Remover, &phoenix_docker::Remover]).await
 }
 
 /// What stands around a play, wherever it is played.

@@ -1,6 +1,7 @@
 //! How the scenarios' tests play a scenario: one case more for each environment.
 
 use crate::run::{self, Production, produce};
+use phoenix_cluster::ClusterConfig;
 use phoenix_containers::ContainersConfig;
 use phoenix_core::{Entry, Report};
 use phoenix_drill::{Result, Settings, ledger, stage::Played};
@@ -13,6 +14,8 @@ pub enum Place {
     Local,
     /// In containers.
     Containers,
+    /// On Kubernetes.
+    Cluster,
 }
 
 /// Plays a scenario as the tests do it: evidence in the workspace's `target/phoenix`.
@@ -22,6 +25,7 @@ pub async fn play(place: Place, scenario: &str, change: impl FnOnce(&mut Setting
     let place = match place {
         Place::Local => run::Place::Local(Box::default()),
         Place::Containers => run::Place::Containers(Box::new(containers())),
+        Place::Cluster => run::Place::Cluster(Box::new(cluster())),
     };
     play_in(place, scenario, settings).await
 }
@@ -36,6 +40,11 @@ pub fn containers() -> ContainersConfig {
     let default = ContainersConfig::default();
     let images = default.images.clone().overridden(|name| std::env::var(name).ok());
     ContainersConfig { images, ..default }
+}
+
+/// The cluster environment as the environment variables of its images say.
+pub fn cluster() -> ClusterConfig {
+    ClusterConfig::default().overridden(|name| std::env::var(name).ok())
 }
 
 /// `target/phoenix` of the workspace, wherever cargo puts `target`.

@@ -80,6 +80,8 @@ async fn remove_one(engine: &Engine, run: &str, resource: &Resource) -> Result<(
         Resource::Engine { .. }
         | Resource::Directory { .. }
         | Resource::Capsule { .. }
+        | Resource::KindCluster { .. }
+        | Resource::Namespace { .. }
         | Resource::Kept { .. } => Ok(()),
     }
 }

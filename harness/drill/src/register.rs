@@ -54,6 +54,20 @@ pub enum Resource {
         /// Its name and tag.
         reference: String,
     },
+    /// A Kubernetes cluster by kind: containers of the engine above, which bear its name as a label.
+    KindCluster {
+        /// Its name, which holds the run's.
+        name: String,
+    },
+    /// A namespace with the label `phoenix.run=<run>`.
+    Namespace {
+        /// Its name.
+        name: String,
+        /// The kubeconfig that reaches it; the usual one, if absent.
+        kubeconfig: Option<PathBuf>,
+        /// The context in it.
+        context: String,
+    },
     /// Everything above is to be kept: sweep leaves it unless told otherwise.
     Kept {
         /// Why.

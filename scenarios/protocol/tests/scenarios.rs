@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn both_rows_come_back(#[case] place: Place) {
     let played = play(place, "protocol", |_| {}).await.unwrap();
@@ -36,6 +37,7 @@ async fn both_rows_come_back(#[case] place: Place) {
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_family_ends_as_expected(
     #[case] place: Place,
@@ -49,6 +51,7 @@ async fn the_whole_family_ends_as_expected(
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_of_a_hot_backup_has_a_provenance(#[case] place: Place) {
     let played = play(place, "hot-backup", |_| {}).await.unwrap();
@@ -62,6 +65,7 @@ async fn every_row_of_a_hot_backup_has_a_provenance(#[case] place: Place) {
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn immediate_loses_exactly_the_rows_in_wal_alone(#[case] place: Place) {
     let immediate = Target::Given(RecoveryTarget::Immediate);
@@ -91,6 +95,7 @@ async fn immediate_loses_exactly_the_rows_in_wal_alone(#[case] place: Place) {
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_moment_after_the_last_row_loses_nothing(
     #[case] place: Place,
@@ -104,6 +109,7 @@ async fn the_moment_after_the_last_row_loses_nothing(
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_over_its_budget_is_exit_4(#[case] place: Place) {
     let played = play(place, "unassisted", |settings| settings.budget.rpo_rows = Some(0)).await.unwrap();

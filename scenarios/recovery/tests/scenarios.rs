@@ -6,6 +6,7 @@ use rstest::rstest;
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_the_rows_before_the_target_come_back(
     #[case] place: Place,
@@ -22,6 +23,7 @@ async fn exactly_the_rows_before_the_target_come_back(
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_out_of_reach_is_loud(#[case] place: Place) {
     assert_as_expected(&play(place, "target-unreachable", |_| {}).await.unwrap());
@@ -30,6 +32,7 @@ async fn a_target_out_of_reach_is_loud(#[case] place: Place) {
 #[rstest]
 #[case::local(Place::Local)]
 #[case::containers(Place::Containers)]
+#[case::cluster(Place::Cluster)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_table_comes_back_from_the_local_repository(#[case] place: Place) {
     assert_as_expected(&play(place, "logical-error", |_| {}).await.unwrap());

@@ -1,0 +1,124 @@
+//! The cluster environment, and the birth of a castle in it.
+
+use crate::{ClusterConfig, built_in::Phase, castle::Living, evidence, plant::Plant, sweep};
+use phoenix_docker::Engine;
+use phoenix_drill::{Castle, CastlePlan, Environment, Error, LogLine, Resource, Result, Scene, Span, Work};
+use phoenix_store::Inspector;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+use tokio::sync::RwLock;
+
+/// A Kubernetes cluster, for one drill.
+pub struct Cluster {
+    config: ClusterConfig,
+    engine: Engine,
+    plant: OnceLock<Arc<Plant>>,
+    /// Held while the engine makes something for this drill.
+    making: Arc<RwLock<()>>,
+}
+
+impl Cluster {
+    /// Finds what it needs, or says how to get it.
+    pub async fn new(config: ClusterConfig) -> Result<Self> {
+        let engine = Engine::connect().await?;
+        Ok(Self { config, engine, plant: OnceLock::new(), making: Arc::default() })
+    }
+
+    /// The client that looks into the store, once a castle is born.
+    pub fn store_inspector(&self) -> Result<Inspector> {
+        self.plant()?.vault.inspector()
+    }
+
+    pub(crate) fn plant(&self) -> Result<&Arc<Plant>> {
+        self.plant.get().ok_or_else(|| Error::Demand("there is no castle in this drill yet".into()))
+    }
+
+    async fn born(&self, scene: &Arc<Scene>, plan: CastlePlan, span: &Span) -> Result<Box<dyn Castle>> {
+        let (config, engine) = (self.config.clone(), self.engine.clone());
+        let laid = Plant::lay(config, engine, self.making.clone(), scene.clone(), plan, span).await?;
+        let plant = Arc::new(laid);
+        self.plant.set(plant.clone()).map_err(|_| Error::Demand("a drill has one birth".into()))?;
+        Living::rise(plant, Phase::Birth, span).await
+    }
+}
+
+impl Environment for Cluster {
+    fn name(&self) -> &'static str {
+        "cluster"
+    }
+
+    fn properties(&self) -> BTreeMap<String, String> {
+        let mut properties = BTreeMap::from([("docker".to_owned(), self.engine.version.clone())]);
+        if let Some(plant) = self.plant.get() {
+            properties.insert("platform".to_owned(), plant.platform.name().to_owned());
+            properties.insert("wipe".to_owned(), self.config.wipe().word().to_owned());
+            properties.insert("images".to_owned(), plant.images.join(" "));
+            properties.insert("operator_manifests".to_owned(), self.config.operator.manifests.clone());
+        }
+        properties
+    }
+
+    fn birth<'a>(
+        &'a self,
+        scene: &'a Arc<Scene>,
+        plan: CastlePlan,
+        span: &'a Span,
+    ) -> Work<'a, Box<dyn Castle>> {
+        Box::pin(self.born(scene, plan, span))
+    }
+
+    fn collect_logs<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<LogLine>> {
+        Box::pin(async {
+            if let Some(plant) = self.plant.get() {
+                evidence::collect(plant).await?;
+            }
+            scene.evidence.log_lines()
+        })
+    }
+
+    fn faults(&self) -> Work<'_, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn stop<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
+        Box::pin(async {
+            let _made = self.making.write().await;
+            for resource in scene.register.resources()? {
+                match resource {
+                    Resource::KindCluster { name } => sweep::kill_nodes(&self.engine, &name).await?,
+                    Resource::Container { name } => self.engine.kill(&name).await?,
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn remove<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
+        Box::pin(async {
+            let _made = self.making.write().await;
+            let resources = scene.register.resources()?;
+            sweep::remove(&self.engine, scene.run.as_str(), &resources).await?;
+            phoenix_docker::remove(&self.engine, scene.run.as_str(), &resources).await?;
+            match self.plant.get() {
+                Some(plant) => plant.site.clear(),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn reopen(&self) -> Vec<String> {
+        let Some(plant) = self.plant.get() else { return Vec::new() };
+        let name = format!("phoenix-{}", plant.site.scene.run.slug());
+        vec![
+            format!("docker ps --all --filter label=io.x-k8s.kind.cluster={name}   # its nodes, dead"),
+            format!(
+                "docker start {name}-control-plane {name}-worker {name}-worker2; export KUBECONFIG={}/kubeconfig",
+                plant.site.directory.display()
+            ),
+            "phoenix sweep --kept         # remove all of it".to_owned(),
+        ]
+    }
+}

@@ -1,0 +1,244 @@
+//! The layers that a castle has where nobody says otherwise.
+
+use crate::{coming_up::ComingUp, layers::Layer, lookout::Lookout, plant::Plant};
+use k8s_openapi::api::storage::v1::StorageClass;
+use kube::{ResourceExt, api::ListParams};
+use phoenix_core::{Finding, layers::Need};
+use phoenix_drill::{
+    Error, KeyAfterFire, RebirthPlan, Result, Span, Wait, Work, environment::not_reborn, wait_for,
+};
+use std::{sync::Arc, time::Duration};
+
+/// Longer than anything that ends well takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why a castle rises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// For the first time.
+    Birth,
+    /// From the store.
+    Rebirth(RebirthPlan),
+}
+
+impl Phase {
+    /// What became of the repository's key before it.
+    pub fn key(&self) -> KeyAfterFire {
+        match self {
+            Self::Birth => KeyAfterFire::Kept,
+            Self::Rebirth(plan) => plan.key,
+        }
+    }
+
+    /// The error of a castle that will not come up, for this reason.
+    pub fn stopped(&self, finding: Finding) -> Error {
+        match self {
+            Self::Rebirth(_) => not_reborn(finding),
+            Self::Birth => {
+                let evidence = finding.evidence.last().cloned().unwrap_or_default();
+                let what = format!("the castle is not born: {}: {evidence}", finding.sentence);
+                Error::missing(what, finding.fix)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Platform,
+    Images,
+    Engine,
+    Secrets,
+    Storage,
+    Database,
+    Service,
+}
+
+/// A layer that is built in.
+struct BuiltIn {
+    plant: Arc<Plant>,
+    phase: Phase,
+    part: Part,
+}
+
+/// All of them, for one life.
+pub(crate) fn layers(plant: &Arc<Plant>, phase: &Phase) -> Vec<Box<dyn Layer>> {
+    let parts = [
+        Part::Platform,
+        Part::Images,
+        Part::Engine,
+        Part::Secrets,
+        Part::Storage,
+        Part::Database,
+        Part::Service,
+    ];
+    let layer =
+        |part| Box::new(BuiltIn { plant: plant.clone(), phase: phase.clone(), part }) as Box<dyn Layer>;
+    parts.into_iter().map(layer).collect()
+}
+
+impl BuiltIn {
+    async fn rise(&self, span: &Span) -> Result<()> {
+        let plant = &self.plant;
+        match self.part {
+            Part::Platform => {
+                if let Ok((_, lookout)) = plant.cluster() {
+                    lookout.begin_life();
+                    return Ok(());
+                }
+                let kubernetes = plant.platform.up(span).await?;
+                let lookout = Lookout::over(&kubernetes, plant.site.namespace());
+                plant.found(Some((kubernetes, lookout)));
+                Ok(())
+            }
+            Part::Images => match self.phase {
+                Phase::Birth => plant.open_beside(span).await,
+                Phase::Rebirth(_) => Ok(()),
+            },
+            Part::Engine => self.install(span).await,
+            Part::Secrets => {
+                let (kubernetes, _) = plant.cluster()?;
+                let manifests = plant.manifests();
+                kubernetes.apply(&manifests.namespace()).await?;
+                kubernetes.apply(&manifests.secret(self.phase.key())).await?;
+                kubernetes.apply(&manifests.init_sql()).await
+            }
+            Part::Storage | Part::Service => Ok(()),
+            Part::Database => {
+                let (kubernetes, _) = plant.cluster()?;
+                let manifest = match &self.phase {
+                    Phase::Birth => plant.manifests().cluster()?,
+                    Phase::Rebirth(plan) => plant.manifests().reborn(plan)?,
+                };
+                plant.site.keep_manifest(&manifest, self.phase == Phase::Birth)?;
+                kubernetes.apply(&manifest).await
+            }
+        }
+    }
+
+    async fn stand(&self, span: &Span) -> Result<()> {
+        let plant = &self.plant;
+        match self.part {
+            Part::Platform => {
+                let (kubernetes, _) = plant.cluster()?;
+                plant.platform.ready(&kubernetes, span).await
+            }
+            Part::Images => {
+                span.detail(plant.images.join(" · "));
+                Ok(())
+            }
+            Part::Engine => self.operator(span).await,
+            Part::Secrets => Ok(()),
+            Part::Storage => self.storage(span).await,
+            Part::Database => self.database(span).await,
+            Part::Service => self.service(span).await,
+        }
+    }
+
+    /// Applies the operator's manifests: its namespace first, then all the rest at once.
+    async fn install(&self, span: &Span) -> Result<()> {
+        let (kubernetes, _) = self.plant.cluster()?;
+        let objects = &self.plant.operator.objects;
+        let is_namespace = |object: &&serde_json::Value| object["kind"] == "Namespace";
+        for namespace in objects.iter().filter(is_namespace) {
+            kubernetes.apply(namespace).await?;
+        }
+        let (namespace, _) = self.plant.operator.place()?;
+        if !namespace.is_empty() {
+            let namespace = serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+            kubernetes.apply(&namespace).await?;
+        }
+        let others = objects.iter().filter(|object| !is_namespace(object));
+        futures::future::try_join_all(others.map(|object| kubernetes.apply(object))).await?;
+        span.detail(format!("{} objects applied", objects.len()));
+        Ok(())
+    }
+
+    async fn operator(&self, span: &Span) -> Result<()> {
+        let (namespace, name) = self.plant.operator.place()?;
+        let operator = ComingUp::elsewhere(&self.plant, &self.phase, &namespace)?;
+        operator.pod("the operator to run", &name).await?;
+        span.detail(format!("{name} in {namespace}"));
+        Ok(())
+    }
+
+    async fn storage(&self, span: &Span) -> Result<()> {
+        let (kubernetes, _) = self.plant.cluster()?;
+        let Some(wanted) = &self.plant.site.config.storage_class else {
+            let classes = kubernetes.global::<StorageClass>();
+            let default = wait_for("a default StorageClass", DEADLINE, LOOK, || async {
+                let found = match classes.list(&ListParams::default()).await {
+                    Ok(found) => found.items,
+                    Err(error) => return Ok(Wait::NotYet(crate::kubernetes::short(&error))),
+                };
+                let key = "storageclass.kubernetes.io/is-default-class";
+                let is_default =
+                    |class: &&StorageClass| class.annotations().get(key).is_some_and(|it| it == "true");
+                Ok(match found.iter().find(is_default) {
+                    Some(class) => Wait::Ready(class.name_any()),
+                    None => Wait::NotYet(format!("none of {} classes is the default", found.len())),
+                })
+            })
+            .await?;
+            span.detail(default);
+            return Ok(());
+        };
+        // one that is not there is found where it is asked for: at the volume
+        span.detail(wanted.clone());
+        Ok(())
+    }
+
+    /// Waits until there is a primary that has its role and its users, or a sign that there never will be.
+    async fn database(&self, span: &Span) -> Result<()> {
+        let castle = ComingUp::castle(&self.plant, &self.phase)?;
+        if let Phase::Rebirth(plan) = &self.phase {
+            let name = format!("restore and recovery to {}", plan.target.kind());
+            span.run(&name, async |_| castle.restored("~").await).await?;
+        }
+        let primary = span.run("primary and users", async |span| castle.primary(span).await).await?;
+        span.detail(primary);
+        Ok(())
+    }
+
+    async fn service(&self, span: &Span) -> Result<()> {
+        let pooler = ComingUp::castle(&self.plant, &self.phase)?.pooler().await?;
+        span.detail(format!("answered through {pooler}"));
+        Ok(())
+    }
+}
+
+impl Layer for BuiltIn {
+    fn name(&self) -> &str {
+        match self.part {
+            Part::Platform => "platform",
+            Part::Images => "images",
+            Part::Engine => "engine",
+            Part::Secrets => "secrets",
+            Part::Storage => "storage",
+            Part::Database => "database",
+            Part::Service => "service",
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        match self.part {
+            Part::Platform | Part::Images => Vec::new(),
+            Part::Engine | Part::Storage | Part::Secrets => vec![Need::up("platform")],
+            Part::Database => vec![Need::up("images"), Need::up("engine"), Need::up("secrets")],
+            Part::Service => vec![Need::ready("database")],
+        }
+    }
+
+    fn budget(&self) -> Option<Duration> {
+        None
+    }
+
+    fn up<'a>(&'a self, span: &'a Span) -> Work<'a, ()> {
+        Box::pin(self.rise(span))
+    }
+
+    fn ready<'a>(&'a self, span: &'a Span) -> Work<'a, ()> {
+        Box::pin(self.stand(span))
+    }
+}

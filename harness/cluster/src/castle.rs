@@ -1,0 +1,202 @@
+//! A castle on a cluster, its ashes and its rebirth.
+
+use crate::{
+    built_in::{self, Phase},
+    layers,
+    plant::Plant,
+    postgrescluster::{self, label},
+    wipe,
+};
+use kube::Api;
+use phoenix_core::{
+    Commit, Lsn, WalSegment, Xid,
+    report::{BackupRecord, Inventory},
+};
+use phoenix_drill::{
+    Ashes, BackupKind, Castle, Database, Doing, Error, RebirthPlan, Rebirthing, Result, Scene, Span, Wait,
+    Work,
+};
+use phoenix_postgres::{Sql, pgbackrest::newest_backup};
+use phoenix_repository::{Host, find_commits, must};
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+const BACKUP_DEADLINE: Duration = Duration::from_secs(600);
+
+/// A castle that lives.
+pub(crate) struct Living {
+    plant: Arc<Plant>,
+    sql: Arc<Sql>,
+    origin: Origin,
+}
+
+/// Where a castle's data came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is new, or was restored in place: the operator takes no backup by itself.
+    Here,
+    /// The store: the operator takes a backup first of all.
+    Store,
+}
+
+impl Living {
+    /// Raises every layer and asks the first question.
+    pub async fn rise(plant: Arc<Plant>, phase: Phase, span: &Span) -> Result<Box<dyn Castle>> {
+        let layers = built_in::layers(&plant, &phase);
+        layers::rise(&plant.site.scene, &layers, span).await?;
+        let origin = if phase == Phase::Birth { Origin::Here } else { Origin::Store };
+        Self::of(plant, origin).await
+    }
+
+    /// The castle that stands there.
+    pub async fn of(plant: Arc<Plant>, origin: Origin) -> Result<Box<dyn Castle>> {
+        let sql = plant.sql().await?;
+        Ok(Box::new(Self { plant, sql, origin }))
+    }
+
+    /// Takes a backup as the operator is asked for one: by an annotation.
+    async fn back_up(&self, kind: BackupKind, repository: u8) -> Result<BackupRecord> {
+        let plant = &self.plant;
+        let (kubernetes, lookout) = plant.cluster()?;
+        let name = &plant.site.config.names.cluster;
+        let resource = postgrescluster::resource();
+        let clusters: Api<postgrescluster::PostgresCluster> =
+            Api::namespaced_with(kubernetes.client.clone(), plant.site.namespace(), &resource);
+        // the operator takes none before that
+        self.first_backup().await?;
+        let id = format!("phoenix-{}-{repository}-{}", plant.site.scene.now().0, kind.word());
+        let manual = json!({ "repoName": format!("repo{repository}"), "options": [format!("--type={}", kind.word())] });
+        let annotation = BTreeMap::from([(label("pgbackrest-backup"), id.clone())]);
+        let change = json!({
+            "metadata": { "annotations": annotation },
+            "spec": { "backups": { "pgbackrest": { "manual": manual } } },
+        });
+        crate::kubernetes::Kubernetes::merge(&clusters, name, change).await?;
+        lookout
+            .until("the backup", BACKUP_DEADLINE, |view| {
+                let backup = view.status(name).and_then(|status| status.pgbackrest.manual_backup.clone());
+                let Some(backup) = backup.filter(|backup| backup.id == id) else {
+                    return Ok(Wait::NotYet("it has not begun".to_owned()));
+                };
+                if backup.failed > 0 {
+                    return Err(Error::unverified(
+                        "backup failed",
+                        format!("{} attempts failed", backup.failed),
+                    ));
+                }
+                let done = backup.finished && backup.succeeded > 0;
+                Ok(if done { Wait::Ready(()) } else { Wait::NotYet(format!("{backup:?}")) })
+            })
+            .await?;
+        let pgbackrest = plant.pgbackrest();
+        let info = must(&**plant, "info", &pgbackrest.info(repository)).await?;
+        newest_backup(&info, &pgbackrest.stanza).doing("reading pgbackrest info")
+    }
+
+    /// Waits until the operator's own first backup is complete.
+    async fn first_backup(&self) -> Result<()> {
+        let (_, lookout) = self.plant.cluster()?;
+        let name = &self.plant.site.config.names.cluster;
+        let first = lookout.until("the operator's own first backup", BACKUP_DEADLINE, |view| {
+            let ready = view.status(name).is_some_and(|status| status.is("PGBackRestReplicaCreate"));
+            Ok(if ready { Wait::Ready(()) } else { Wait::NotYet("it is not complete".to_owned()) })
+        });
+        first.await
+    }
+
+    async fn back_up_everywhere(&self, kind: BackupKind, span: &Span) -> Result<BackupRecord> {
+        let mut newest = None;
+        for repository in 1..=self.plant.vault.repositories() {
+            let name = format!("backup to repo{repository}");
+            let record = span.run(&name, async |_| self.back_up(kind, repository).await).await?;
+            newest.get_or_insert(record);
+        }
+        newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))
+    }
+}
+
+impl Castle for Living {
+    fn database(&self) -> Arc<dyn Database> {
+        self.sql.clone()
+    }
+
+    fn backup<'a>(&'a self, kind: BackupKind, span: &'a Span) -> Work<'a, BackupRecord> {
+        Box::pin(self.back_up_everywhere(kind, span))
+    }
+
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
+        Box::pin(self.plant.vault.segments())
+    }
+
+    fn commit_records<'a>(
+        &'a self,
+        commits: &'a [Commit],
+        backup: &'a BackupRecord,
+        _span: &'a Span,
+    ) -> Work<'a, BTreeMap<Xid, Lsn>> {
+        Box::pin(find_commits(&*self.plant, commits, backup))
+    }
+
+    fn settle<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
+        Box::pin(async move {
+            match self.origin {
+                Origin::Here => Ok(()),
+                Origin::Store => {
+                    scene.spans.run("first new backup", async |_| self.first_backup().await).await
+                }
+            }
+        })
+    }
+
+    fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
+        Box::pin(burn(self.plant, span))
+    }
+}
+
+async fn burn(plant: Arc<Plant>, span: &Span) -> Result<Box<dyn Ashes>> {
+    let inventory = wipe::wipe(&plant, span).await?;
+    Ok(Box::new(Burned { plant, inventory }))
+}
+
+struct Burned {
+    plant: Arc<Plant>,
+    inventory: Inventory,
+}
+
+impl Ashes for Burned {
+    fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
+        Box::pin(self.plant.vault.segments())
+    }
+
+    fn rebirth<'a>(self: Box<Self>, plan: RebirthPlan, _span: &'a Span) -> Work<'a, Box<dyn Rebirthing>> {
+        Box::pin(async move { Ok(Box::new(Rising { plant: self.plant, plan }) as Box<dyn Rebirthing>) })
+    }
+}
+
+struct Rising {
+    plant: Arc<Plant>,
+    plan: RebirthPlan,
+}
+
+impl Rebirthing for Rising {
+    fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>> {
+        let Self { plant, plan } = *self;
+        Box::pin(Living::rise(plant, Phase::Rebirth(plan), span))
+    }
+
+    fn midway(&mut self) -> Work<'_, String> {
+        Box::pin(async { Err(Error::Demand("a rebirth on a cluster cannot be caught midway yet".into())) })
+    }
+
+    fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
+        Box::pin(burn(self.plant, span))
+    }
+}

@@ -1,0 +1,158 @@
+//! Waiting for a castle to come up: the restore, the primary, its users and the pooler, by the fields that
+//! really signal each. Whatever says that it never will ends the wait.
+
+use crate::{
+    built_in::Phase,
+    kubernetes::{Kubernetes, Life},
+    lookout::{Lookout, View},
+    plant::{Plant, is_ready},
+    postgrescluster::label,
+    signs::{self, RestoreLogs, Sign},
+};
+use kube::ResourceExt;
+use phoenix_core::Finding;
+use phoenix_drill::{Result, Span, Wait, wait_for};
+use std::{sync::Arc, time::Duration};
+
+/// Longer than anything that ends well takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A namespace in which something comes up.
+pub(crate) struct ComingUp<'a> {
+    plant: &'a Plant,
+    kubernetes: Kubernetes,
+    lookout: Lookout,
+    logs: RestoreLogs,
+    phase: Phase,
+}
+
+impl<'a> ComingUp<'a> {
+    /// Looks at the castle's namespace, and follows what restores print.
+    pub fn castle(plant: &'a Plant, phase: &Phase) -> Result<Self> {
+        let (kubernetes, lookout) = plant.cluster()?;
+        let logs = RestoreLogs::follow(Arc::clone(&plant.site), kubernetes.clone(), lookout.clone());
+        Ok(Self { plant, kubernetes, lookout, logs, phase: phase.clone() })
+    }
+
+    /// Looks at another namespace.
+    pub fn elsewhere(plant: &'a Plant, phase: &Phase, namespace: &str) -> Result<Self> {
+        let (kubernetes, _) = plant.cluster()?;
+        let lookout = Lookout::over(&kubernetes, namespace);
+        Ok(Self { plant, kubernetes, lookout, logs: RestoreLogs::default(), phase: phase.clone() })
+    }
+
+    fn cluster(&self) -> &str {
+        &self.plant.site.config.names.cluster
+    }
+
+    /// A pod whose name begins so runs.
+    pub async fn pod(&self, what: &str, name: &str) -> Result<()> {
+        self.until(what, |view| {
+            let running = view.pods.values().any(|pod| pod.name_any().starts_with(name) && is_ready(pod));
+            if running { Wait::Ready(()) } else { Wait::NotYet(pods(view)) }
+        })
+        .await
+    }
+
+    /// The operator says that the restore with this id ended well; its own at a bootstrap begins with `~`.
+    pub async fn restored(&self, id: &str) -> Result<()> {
+        self.until("the restore to end", |view| {
+            let restore = view.status(self.cluster()).and_then(|status| status.pgbackrest.restore.clone());
+            match restore.filter(|restore| restore.id.starts_with(id)) {
+                Some(restore) if restore.finished && restore.succeeded > 0 => Wait::Ready(()),
+                Some(restore) => Wait::NotYet(format!("{restore:?}")),
+                None => Wait::NotYet("no restore yet".to_owned()),
+            }
+        })
+        .await
+    }
+
+    /// A primary that has its role, and the users that it is to have.
+    pub async fn primary(&self, span: &Span) -> Result<String> {
+        let role = label("role");
+        let primary = self.until("a primary", |view| {
+            let mut masters = view.pods_with(&role, Some("master"));
+            match masters.find(|pod| is_ready(pod)) {
+                Some(pod) => Wait::Ready(pod.name_any()),
+                None => Wait::NotYet(pods(view)),
+            }
+        });
+        let primary = primary.await?;
+        span.progress("the primary has its role");
+        self.until("the users", |view| {
+            let Some(status) = view.status(self.cluster()) else {
+                return Wait::NotYet("no status".to_owned());
+            };
+            let there = status.users_revision.is_some()
+                && status.patroni.system_identifier.is_some()
+                && status.database_init_sql.is_some();
+            if there { Wait::Ready(()) } else { Wait::NotYet(format!("{status:?}")) }
+        })
+        .await?;
+        Ok(primary)
+    }
+
+    /// The pooler answers as it would an application. It is not to be asked before the primary has its
+    /// users: asked too early, it refuses for seconds.
+    pub async fn pooler(&self) -> Result<String> {
+        let role = label("role");
+        let pooler = self.until("the pooler", |view| {
+            let pod = view.pods_with(&role, Some("pgbouncer")).find(|pod| is_ready(pod));
+            let status = view.status(self.cluster());
+            let knows = status.is_some_and(|status| status.proxy.pg_bouncer.postgres_revision.is_some());
+            match pod.filter(|_| knows) {
+                Some(pod) => Wait::Ready(pod.name_any()),
+                None => Wait::NotYet(pods(view)),
+            }
+        });
+        let pooler = pooler.await?;
+        wait_for("an answer through the pooler", Duration::from_secs(60), LOOK, || async {
+            let answer = async { self.plant.sql().await?.one("asking through the pooler", "SELECT 1").await };
+            Ok(match answer.await {
+                Ok(_) => Wait::Ready(()),
+                Err(error) => Wait::NotYet(error.chain()),
+            })
+        })
+        .await?;
+        Ok(pooler)
+    }
+
+    /// Waits for something; a sign that it will not come ends it.
+    async fn until<T>(&self, what: &str, look: impl Fn(&View) -> Wait<T>) -> Result<T> {
+        let secret = &self.plant.site.config.names.secret;
+        let seen = self.lookout.until(what, DEADLINE, |view| {
+            Ok(match (look(view), signs::sign(view, secret)) {
+                (Wait::Ready(found), _) => Wait::Ready(Ok(found)),
+                (_, Some(sign)) => Wait::Ready(Err(sign)),
+                (Wait::NotYet(seen), None) => Wait::NotYet(seen),
+            })
+        });
+        match seen.await? {
+            Ok(found) => Ok(found),
+            Err(sign) => Err(self.phase.stopped(self.why(&sign).await)),
+        }
+    }
+
+    async fn why(&self, sign: &Sign) -> Finding {
+        let mut log = self.logs.text();
+        if let Sign::RestoreFailed { pod, .. } = sign {
+            // whoever follows it may be a moment behind
+            let namespace = self.plant.site.namespace();
+            let whole = self.kubernetes.logs(namespace, pod, signs::RESTORE, Life::Current).await;
+            log = whole.unwrap_or(log);
+        }
+        let encrypted = self.plant.vault.encryption(self.phase.key()).await;
+        signs::finding(sign, &log, encrypted)
+    }
+}
+
+/// The pods of a view and how they are, for a person.
+fn pods(view: &View) -> String {
+    let told = |pod: &k8s_openapi::api::core::v1::Pod| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
+        format!("{} {phase}{}", pod.name_any(), if is_ready(pod) { " (ready)" } else { "" })
+    };
+    let pods: Vec<_> = view.pods.values().map(told).collect();
+    if pods.is_empty() { "no pod yet".to_owned() } else { pods.join(", ") }
+}

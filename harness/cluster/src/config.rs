@@ -1,0 +1,213 @@
+//! How the cluster environment is set up. The names of all images are here and nowhere else.
+
+use phoenix_repository::ExternalStore;
+use std::path::PathBuf;
+
+/// What the castle stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlatformConfig {
+    /// A cluster of containers that a drill makes and destroys.
+    Kind {
+        /// Nodes besides the control plane.
+        workers: u8,
+    },
+    /// A cluster that is there and stays: a drill owns only namespaces that it made.
+    Existing {
+        /// The kubeconfig; `KUBECONFIG` or `~/.kube/config`, if absent.
+        kubeconfig: Option<PathBuf>,
+        /// The context in it. It is never guessed.
+        context: String,
+    },
+}
+
+impl Default for PlatformConfig {
+    fn default() -> Self {
+        Self::Kind { workers: 2 }
+    }
+}
+
+/// What a wipe destroys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WipeKind {
+    /// The PostgresCluster and its volumes.
+    Database,
+    /// The namespace with everything in it.
+    Namespace,
+    /// Every node.
+    Platform,
+}
+
+impl WipeKind {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Namespace => "namespace",
+            Self::Platform => "platform",
+        }
+    }
+}
+
+/// The images of a drill. Those that are absent are the ones that the operator's manifests name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    /// kind's node.
+    pub node: String,
+    /// The registry beside the cluster, from which the nodes pull.
+    pub registry: String,
+    /// The object store: MinIO, or one that is started and configured as MinIO is.
+    pub store: String,
+    /// The operator.
+    pub operator: Option<String>,
+    /// PostgreSQL with Patroni and pgBackRest.
+    pub postgres: Option<String>,
+    /// pgBackRest.
+    pub pgbackrest: Option<String>,
+    /// pgBouncer.
+    pub pgbouncer: Option<String>,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self {
+            node: "kindest/node:v1.34.4".to_owned(),
+            registry: "registry:2".to_owned(),
+            store: "quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z".to_owned(),
+            operator: None,
+            postgres: None,
+            pgbackrest: None,
+            pgbouncer: None,
+        }
+    }
+}
+
+/// The operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorConfig {
+    /// Its manifests: a file, a directory, or whatever else `kubectl kustomize` reads.
+    pub manifests: String,
+}
+
+impl Default for OperatorConfig {
+    fn default() -> Self {
+        Self {
+            manifests: "https://github.com/CrunchyData/postgres-operator//config/default?ref=v6.0.3"
+                .to_owned(),
+        }
+    }
+}
+
+/// What the castle is called, and who lives in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The PostgresCluster.
+    pub cluster: String,
+    /// Its namespace; on an existing cluster a suffix makes it unique to the run.
+    pub namespace: String,
+    /// The bucket of the drill's own store.
+    pub bucket: String,
+    /// The Secret with the store's credentials.
+    pub secret: String,
+    /// Users, each with a database of its own; the first is the application.
+    pub users: Vec<User>,
+}
+
+/// A user and its database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its name: the operator takes lower-case letters, digits and `-`.
+    pub name: String,
+    /// Its database.
+    pub database: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let user = |name: &str, database: &str| User { name: name.to_owned(), database: database.to_owned() };
+        Self {
+            cluster: "tazlab-db".to_owned(),
+            namespace: "tazlab-db".to_owned(),
+            bucket: "tazlab-longhorn".to_owned(),
+            secret: "s3-backrest-creds".to_owned(),
+            users: vec![user("mnemosyne", "tazlab_memory"), user("tazlab-admin", "tazlab_test")],
+        }
+    }
+}
+
+/// How the cluster environment is set up.
+#[derive(Debug, Clone)]
+pub struct ClusterConfig {
+    /// What the castle stands on.
+    pub platform: PlatformConfig,
+    /// What a wipe destroys; if absent the platform on kind, the namespace on an existing cluster.
+    pub wipe: Option<WipeKind>,
+    /// The images.
+    pub images: Images,
+    /// The operator.
+    pub operator: OperatorConfig,
+    /// What the castle is called.
+    pub names: Names,
+    /// PostgreSQL's major version.
+    pub postgresql: u16,
+    /// The StorageClass of all volumes; the cluster's default, if absent.
+    pub storage_class: Option<String>,
+    /// The size of PGDATA's volume and of the second repository's.
+    pub volume_size: String,
+    /// A store that is there already, instead of MinIO. Pods must reach it by the same name.
+    pub store: Option<ExternalStore>,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            platform: PlatformConfig::default(),
+            wipe: None,
+            images: Images::default(),
+            operator: OperatorConfig::default(),
+            names: Names::default(),
+            postgresql: 17,
+            storage_class: None,
+            volume_size: "2Gi".to_owned(),
+            store: None,
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// The environment variables that win over `castle.toml`.
+    pub const VARIABLES: [&str; 8] = [
+        "PHOENIX_STORE_IMAGE",
+        "PHOENIX_NODE_IMAGE",
+        "PHOENIX_REGISTRY_IMAGE",
+        "PHOENIX_OPERATOR_MANIFESTS",
+        "PHOENIX_OPERATOR_IMAGE",
+        "PHOENIX_PGO_POSTGRES_IMAGE",
+        "PHOENIX_PGO_PGBACKREST_IMAGE",
+        "PHOENIX_PGO_PGBOUNCER_IMAGE",
+    ];
+
+    /// This configuration, but for what a variable names.
+    #[must_use]
+    pub fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let [store, node, registry, manifests, operator, postgres, pgbackrest, pgbouncer] =
+            Self::VARIABLES.map(|name| variable(name).filter(|value| !value.is_empty()));
+        let images = &mut self.images;
+        images.store = store.unwrap_or_else(|| images.store.clone());
+        images.node = node.unwrap_or_else(|| images.node.clone());
+        images.registry = registry.unwrap_or_else(|| images.registry.clone());
+        images.operator = operator.or(images.operator.take());
+        images.postgres = postgres.or(images.postgres.take());
+        images.pgbackrest = pgbackrest.or(images.pgbackrest.take());
+        images.pgbouncer = pgbouncer.or(images.pgbouncer.take());
+        self.operator.manifests = manifests.unwrap_or(self.operator.manifests);
+        self
+    }
+
+    /// What a wipe destroys here.
+    pub fn wipe(&self) -> WipeKind {
+        self.wipe.unwrap_or(match self.platform {
+            PlatformConfig::Kind { .. } => WipeKind::Platform,
+            PlatformConfig::Existing { .. } => WipeKind::Namespace,
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! What a cluster says of itself, copied into the evidence before anything is removed.
+
+use crate::{kubernetes::Life, plant::Plant};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{ResourceExt, api::ListParams};
+use phoenix_drill::{Doing, Result};
+use std::{fs, time::Duration};
+use tokio::time::timeout;
+
+/// A cluster that does not answer by then says nothing more.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Copies events, conditions, every pod's logs and the PostgresCluster.
+pub(crate) async fn collect(plant: &Plant) -> Result<()> {
+    for name in [&plant.store.name, &plant.registry.name] {
+        if plant.beside.yard.engine.container(name).await?.is_some() {
+            plant.beside.yard.keep_log(name).await?;
+        }
+    }
+    if plant.cluster().is_ok() {
+        // a cluster that is half raised may never answer, and the drill ends all the same
+        let _ = timeout(PATIENCE, of_cluster(plant)).await;
+    }
+    Ok(())
+}
+
+async fn of_cluster(plant: &Plant) -> Result<()> {
+    let (kubernetes, lookout) = plant.cluster()?;
+    let directory = plant.site.scene.evidence.directory();
+    let write =
+        |name: &str, text: String| fs::write(directory.join(name), text).doing(format!("writing {name}"));
+    let (clusters, events) = lookout.look(|view| {
+        let clusters = serde_json::to_string_pretty(&view.clusters);
+        (clusters, serde_json::to_string_pretty(&view.events))
+    });
+    write("postgrescluster.json", clusters.doing("writing postgrescluster.json")?)?;
+    write("events.json", events.doing("writing events.json")?)?;
+    let (operator, _) = plant.operator.place()?;
+    for namespace in [plant.site.namespace(), operator.as_str()] {
+        let pods = kubernetes.all::<Pod>(namespace).list(&ListParams::default()).await;
+        let Ok(pods) = pods else { continue };
+        for pod in pods.items {
+            let name = pod.name_any();
+            let containers = pod.spec.as_ref().map(|spec| spec.containers.clone()).unwrap_or_default();
+            for container in containers.iter().map(|container| &container.name) {
+                for (life, ending) in [(Life::Current, "log"), (Life::Previous, "previous.log")] {
+                    let Ok(text) = kubernetes.logs(namespace, &name, container, life).await else { continue };
+                    let path = plant.site.scene.evidence.log(&format!("{name}-{container}.{ending}"));
+                    fs::write(&path, text).doing(format!("writing {}", path.display()))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

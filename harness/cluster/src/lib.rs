@@ -1,0 +1,28 @@
+//! The environment on Kubernetes: PostgreSQL by the Crunchy Postgres Operator, on a cluster that kind makes
+//! or that is there, with an object store beside it. The program and the scenarios' tests use it. It may
+//! touch only what it has entered in the register and what bears the run's label.
+
+mod birth;
+mod built_in;
+mod castle;
+mod coming_up;
+mod config;
+mod evidence;
+mod in_place;
+mod kubernetes;
+mod layers;
+mod lookout;
+mod manifests;
+mod operator;
+mod plant;
+mod platform;
+mod postgrescluster;
+mod signs;
+mod site;
+mod sql;
+mod sweep;
+mod wipe;
+
+pub use birth::Cluster;
+pub use config::{ClusterConfig, Images, Names, OperatorConfig, PlatformConfig, User, WipeKind};
+pub use sweep::Remover;

@@ -1,0 +1,276 @@
+//! What says, long before the operator does, that a castle will not come up: a restore container's end, an
+//! event, a line in a log. `None` of these is a condition: the operator's own comes after 643 seconds.
+
+use crate::{
+    kubernetes::Kubernetes,
+    lookout::{Lookout, View},
+    postgrescluster::label,
+    site::Site,
+};
+use futures::AsyncBufReadExt;
+use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
+use kube::{ResourceExt, api::LogParams};
+use phoenix_core::{Certainty, Finding};
+use phoenix_postgres::diagnosis::{self, Encryption, Symptoms};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::task::JoinSet;
+
+/// The container that restores.
+pub(crate) const RESTORE: &str = "pgbackrest-restore";
+/// A recovery that ended short of its target is begun again for ever, within the same container.
+const TARGET_MISSED: &str = "recovery ended before configured recovery target was reached";
+
+/// Why a castle does not come up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// The restore ended with this status.
+    RestoreFailed { pod: String, status: i32 },
+    /// The restore's log says so, and the restore goes on.
+    Said(String),
+    /// An event says so.
+    Event { reason: String, about: String, message: String },
+}
+
+/// The first sign in a view that a castle will not come up, which needs this Secret.
+pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
+    let label = label("pgbackrest-restore");
+    let failed = view.pods_with(&label, None).find_map(|pod| {
+        let ended = terminated(pod, RESTORE)?;
+        (ended.exit_code != 0).then(|| Sign::RestoreFailed { pod: pod.name_any(), status: ended.exit_code })
+    });
+    let event = |event: &Event| Sign::Event {
+        reason: event.reason.clone().unwrap_or_default(),
+        about: format!(
+            "{}/{}",
+            event.involved_object.kind.as_deref().unwrap_or_default(),
+            event.involved_object.name.as_deref().unwrap_or_default()
+        ),
+        message: event.message.clone().unwrap_or_default(),
+    };
+    let says = |kind: &'static str, decisive: &dyn Fn(&str, &str) -> bool| {
+        view.warnings(kind).find(|event| {
+            let (reason, message) = (event.reason.as_deref(), event.message.as_deref());
+            decisive(reason.unwrap_or_default(), message.unwrap_or_default())
+        })
+    };
+    let gone = format!("secret \"{secret}\" not found");
+    failed
+        .or_else(|| view.signs.first().cloned())
+        .or_else(|| says("PostgresCluster", &|reason, _| reason == "InvalidDataSource").map(event))
+        .or_else(|| says("PersistentVolumeClaim", &|reason, _| reason == "ProvisioningFailed").map(event))
+        // a healthy start says FailedMount too, of what is a second late
+        .or_else(|| {
+            says("Pod", &|reason, message| reason == "FailedMount" && message.contains(&gone)).map(event)
+        })
+        .or_else(|| {
+            says("Pod", &|reason, message| reason == "Failed" && message.contains("Failed to pull image"))
+                .map(event)
+        })
+}
+
+/// How a container of a pod ended, if it did.
+pub(crate) fn terminated<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStateTerminated> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let found = statuses.iter().find(|status| status.name == container)?;
+    let state = found.state.as_ref()?;
+    state.terminated.as_ref().or_else(|| found.last_state.as_ref()?.terminated.as_ref())
+}
+
+/// What a sign means, with what the restore printed.
+pub(crate) fn finding(sign: &Sign, restore_log: &str, encrypted: Option<Encryption>) -> Finding {
+    match sign {
+        Sign::RestoreFailed { status, pod } => {
+            let symptoms = Symptoms {
+                restore_status: Some(*status),
+                restore_output: restore_log.to_owned(),
+                // the operator recovers in the same container: its log is the server's too
+                server_log: restore_log.to_owned(),
+                encrypted,
+            };
+            diagnosis::not_reborn(&symptoms)
+                .with_evidence([format!("pod {pod}: container {RESTORE} ended with exit {status}")])
+        }
+        Sign::Said(line) => {
+            let symptoms = Symptoms { server_log: line.clone(), ..Symptoms::default() };
+            diagnosis::not_reborn(&symptoms)
+                .with_evidence(["the operator begins this recovery again for ever".to_owned()])
+        }
+        Sign::Event { reason, about, message } => {
+            event_finding(reason, message).with_evidence([format!("event {reason} on {about}: {message}")])
+        }
+    }
+}
+
+fn event_finding(reason: &str, message: &str) -> Finding {
+    match reason {
+        "InvalidDataSource" => Finding::certain(
+            "option-refused",
+            "the operator refuses an option of the restore, and says so in an event alone",
+            "take the option out of dataSource.pgbackrest.options: the operator sets it, or another field does",
+        ),
+        "ProvisioningFailed" => Finding::certain(
+            "volume-not-provisioned",
+            "the volume for the data cannot be provisioned",
+            "name a StorageClass that this cluster has and that can provision: `kubectl get storageclass`",
+        ),
+        "FailedMount" => Finding::certain(
+            "secret-missing",
+            "a Secret that the restore needs is not there",
+            "create the Secret before the PostgresCluster: what it holds must be kept outside the fire",
+        ),
+        "Failed" => Finding::certain(
+            "image-not-pulled",
+            "an image cannot be pulled",
+            "check the image's name, and whether the nodes reach its registry",
+        ),
+        _ => Finding::certain("not-reborn", message, "read the events in the evidence")
+            .with_certainty(Certainty::Unsure),
+    }
+}
+
+/// Copies what restores print into the evidence, as they print it: their pods are gone within seconds of
+/// their end. Ends with its last clone.
+#[derive(Clone, Default)]
+pub(crate) struct RestoreLogs {
+    texts: Arc<Mutex<BTreeMap<String, String>>>,
+    _followers: Arc<JoinSet<()>>,
+}
+
+impl RestoreLogs {
+    /// Begins to follow every restore in the castle's namespace.
+    pub fn follow(site: Arc<Site>, kubernetes: Kubernetes, lookout: Lookout) -> Self {
+        let texts = Arc::<Mutex<BTreeMap<String, String>>>::default();
+        let mut followers = JoinSet::new();
+        followers.spawn(follow_all(site, kubernetes, lookout, texts.clone()));
+        Self { texts, _followers: Arc::new(followers) }
+    }
+
+    /// What was printed so far, by all of them.
+    pub fn text(&self) -> String {
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.values().cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn follow_all(
+    site: Arc<Site>,
+    kubernetes: Kubernetes,
+    lookout: Lookout,
+    texts: Arc<Mutex<BTreeMap<String, String>>>,
+) {
+    let mut followers = JoinSet::new();
+    let mut followed = BTreeSet::new();
+    let label = label("pgbackrest-restore");
+    let mut changes = lookout.changes();
+    loop {
+        let begun: Vec<_> = lookout.look(|view| {
+            let begun = view.pods_with(&label, None).filter(|pod| has_begun(pod));
+            begun.map(ResourceExt::name_any).collect()
+        });
+        for pod in begun {
+            if followed.insert(pod.clone()) {
+                let (site, kubernetes, lookout, texts) =
+                    (site.clone(), kubernetes.clone(), lookout.clone(), texts.clone());
+                followers.spawn(async move { follow_one(&site, &kubernetes, &lookout, &texts, &pod).await });
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn has_begun(pod: &Pod) -> bool {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let state = statuses.into_iter().flatten().find(|status| status.name == RESTORE);
+    state.and_then(|status| status.state.as_ref()).is_some_and(|state| state.waiting.is_none())
+}
+
+async fn follow_one(
+    site: &Site,
+    kubernetes: &Kubernetes,
+    lookout: &Lookout,
+    texts: &Mutex<BTreeMap<String, String>>,
+    pod: &str,
+) {
+    let parameters = LogParams { container: Some(RESTORE.to_owned()), follow: true, ..LogParams::default() };
+    let Ok(stream) = kubernetes.all::<Pod>(site.namespace()).log_stream(pod, &parameters).await else {
+        return;
+    };
+    let mut lines = stream.lines();
+    let path = site.scene.evidence.log(&format!("{pod}.log"));
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).ok();
+    while let Ok(Some(line)) = lines.try_next().await {
+        if let Some(file) = &mut file {
+            // the text is kept in memory too, and a full disk shows in report.json
+            let _ = writeln!(file, "{line}");
+        }
+        let text = format!("{line}\n");
+        texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(pod.to_owned())
+            .or_default()
+            .push_str(&text);
+        if line.contains(TARGET_MISSED) {
+            lookout.tell(|view| view.signs.push(Sign::Said(line.clone())));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn view(event: serde_json::Value) -> View {
+        let event: Event = serde_json::from_value(event).unwrap();
+        View { events: [("e".to_owned(), event)].into(), ..View::default() }
+    }
+
+    fn warning(kind: &str, reason: &str, message: &str) -> serde_json::Value {
+        json!({ "metadata": {}, "type": "Warning", "reason": reason, "message": message,
+            "involvedObject": { "kind": kind, "name": "tazlab-db" } })
+    }
+
+    fn code(event: serde_json::Value) -> Option<String> {
+        sign(&view(event), "s3-backrest-creds").map(|sign| finding(&sign, "", None).code)
+    }
+
+    #[test]
+    fn an_event_that_decides_has_its_code_and_one_that_passes_has_none() {
+        let refused = "Option '--repo' is not allowed: please use the 'repoName' field instead.";
+        let found = code(warning("PostgresCluster", "InvalidDataSource", refused));
+        assert_eq!(found.as_deref(), Some("option-refused"));
+        let class = "storageclass.storage.k8s.io \"longhorn-nope\" not found";
+        let found = code(warning("PersistentVolumeClaim", "ProvisioningFailed", class));
+        assert_eq!(found.as_deref(), Some("volume-not-provisioned"));
+        let secret = "MountVolume.SetUp failed for volume \"pgbackrest-config\" : secret \"s3-backrest-creds\" not found";
+        assert_eq!(code(warning("Pod", "FailedMount", secret)).as_deref(), Some("secret-missing"));
+        let late = "MountVolume.SetUp failed for volume \"x\" : failed to sync configmap cache: timed out";
+        assert_eq!(code(warning("Pod", "FailedMount", late)), None);
+        let stanzas = "command terminated with exit code 50: ";
+        assert_eq!(code(warning("PostgresCluster", "UnableToCreateStanzas", stanzas)), None);
+    }
+
+    #[test]
+    fn the_first_end_of_the_restore_decides() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": { "name": "r-1", "labels": { "postgres-operator.crunchydata.com/pgbackrest-restore": "" } },
+            "status": { "containerStatuses": [{ "name": RESTORE, "image": "", "imageID": "", "ready": false,
+                "restartCount": 0, "state": { "terminated": { "exitCode": 37 } } }] },
+        }))
+        .unwrap();
+        let view = View { pods: [("r-1".to_owned(), pod)].into(), ..View::default() };
+        let found = sign(&view, "").unwrap();
+        assert_eq!(found, Sign::RestoreFailed { pod: "r-1".into(), status: 37 });
+        let log = "P00  ERROR: [037]: restore command requires option: repo1-s3-key\n";
+        let finding = finding(&found, log, None);
+        assert!(finding.evidence.iter().any(|line| line.contains("[037]")), "{finding:?}");
+    }
+}
