@@ -38,11 +38,11 @@ impl Need {
 /// A layer that rose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerRecord {
-    /// In which of the castle's lives: 0 is its birth.
+    /// In which of the castle's lives: 0 begins with its birth, each later one with a rebirth.
     pub life: u32,
     /// Its name.
     pub name: String,
-    /// What it waited for.
+    /// What it waited for before it began.
     pub needs: Vec<Need>,
     /// When it began, in seconds since the drill's beginning.
     #[serde(rename = "start_seconds", with = "crate::seconds")]
@@ -63,12 +63,27 @@ pub struct LayerRecord {
 }
 
 impl LayerRecord {
-    fn reached(&self, stage: Stage) -> Duration {
-        self.start
-            + match stage {
-                Stage::Up => self.up,
-                Stage::Ready => self.ready,
-            }
+    /// When it had come this far, since the drill's beginning.
+    pub fn reached(&self, stage: Stage) -> Duration {
+        let taken = match stage {
+            Stage::Up => self.up,
+            Stage::Ready => self.ready,
+        };
+        self.start.saturating_add(taken)
+    }
+
+    /// How much longer it took than it may, if it did.
+    pub fn over(&self) -> Option<Duration> {
+        self.budget.filter(|limit| self.ready > *limit).map(|limit| self.ready - limit)
+    }
+}
+
+/// What a life begins with: `birth`, `rebirth`, `rebirth (2)`.
+pub fn beginning(life: u32) -> String {
+    match life {
+        0 => "birth".to_owned(),
+        1 => "rebirth".to_owned(),
+        later => format!("rebirth ({later})"),
     }
 }
 
@@ -79,81 +94,61 @@ pub struct Step {
     pub layer: String,
     /// How far it had to come.
     pub stage: Stage,
+    /// When it began, since the drill's beginning.
+    pub start: Duration,
     /// How long that took.
     pub elapsed: Duration,
 }
 
-/// The layers that the last one of a life had to wait for, one after the other: shortening any other
-/// layer brings nothing.
+/// The layers that the last one of a life had to wait for, one after the other, each until it had come
+/// as far as the next one needed. As far as their needs tell, shortening anything else brings nothing;
+/// what a layer waits for once it has begun is no need.
 pub fn critical_path(layers: &[LayerRecord], life: u32) -> Vec<Step> {
-    let of_life: Vec<_> = layers.iter().filter(|layer| layer.life == life).collect();
+    let mut others: Vec<_> = layers.iter().filter(|layer| layer.life == life).collect();
     let mut path = Vec::new();
-    let last = of_life.iter().max_by_key(|layer| layer.reached(Stage::Ready));
+    let last = others.iter().max_by_key(|layer| layer.reached(Stage::Ready));
     let mut next = last.map(|layer| (*layer, Stage::Ready));
     while let Some((layer, stage)) = next {
-        let elapsed = layer.reached(stage).saturating_sub(layer.start);
-        path.push(Step { layer: layer.name.clone(), stage, elapsed });
-        // a circle cannot rise, so this ends
-        let needs = layer.needs.iter().filter_map(|need| {
-            let found = of_life.iter().find(|other| other.name == need.layer)?;
-            Some((*found, need.stage))
+        let (start, elapsed) = (layer.start, layer.reached(stage).saturating_sub(layer.start));
+        path.push(Step { layer: layer.name.clone(), stage, start, elapsed });
+        // each at most once: records that need each other in a circle are not followed for ever
+        others.retain(|other| !std::ptr::eq(*other, layer));
+        // what came after its beginning was not waited for: it is of another attempt in the same life
+        let awaited = layer.needs.iter().flat_map(|need| {
+            let found = others.iter().filter(|other| other.name == need.layer).copied();
+            let in_time = found.filter(|other| other.reached(need.stage) <= layer.start);
+            in_time.map(|other| (other, need.stage))
         });
-        next = needs.max_by_key(|(other, stage)| other.reached(*stage));
+        next = awaited.max_by_key(|(other, stage)| other.reached(*stage));
     }
     path.reverse();
     path
 }
 
+/// How much of the time between two moments at least one layer of a life was rising. Where several rose
+/// side by side, that counts once.
+pub fn covered(layers: &[LayerRecord], life: u32, from: Duration, to: Duration) -> Duration {
+    let mut of_life: Vec<_> = layers.iter().filter(|layer| layer.life == life).collect();
+    of_life.sort_by_key(|layer| layer.start);
+    let (mut covered, mut until) = (Duration::ZERO, from);
+    for layer in of_life {
+        let end = layer.reached(Stage::Ready).min(to);
+        covered += end.saturating_sub(layer.start.max(until));
+        until = until.max(end);
+    }
+    covered
+}
+
 /// Layers that took longer than they may: one sentence each.
 pub fn over_budget(layers: &[LayerRecord]) -> Vec<String> {
     let over = layers.iter().filter_map(|layer| {
-        let limit = layer.budget.filter(|limit| layer.ready > *limit)?;
+        let limit = layer.budget.filter(|_| layer.over().is_some())?;
         let (took, limit) = (layer.ready.as_secs_f64(), limit.as_secs_f64());
-        Some(format!("layer {} took {took:.2} s, over its budget of {limit:.2} s", layer.name))
+        let (name, when) = (&layer.name, beginning(layer.life));
+        Some(format!("layer {name} took {took:.2} s at {when}, over its budget of {limit:.2} s"))
     });
     over.collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layer(name: &str, needs: Vec<Need>, start: u64, up: u64, ready: u64) -> LayerRecord {
-        let [start, up, ready] = [start, up, ready].map(Duration::from_secs);
-        LayerRecord { life: 1, name: name.into(), needs, start, up, ready, budget: None }
-    }
-
-    #[test]
-    fn the_critical_path_follows_what_was_waited_for() {
-        let layers = [
-            layer("platform", vec![], 10, 12, 30),
-            layer("images", vec![], 10, 1, 5),
-            layer("engine", vec![Need::up("platform")], 22, 2, 9),
-            layer("secrets", vec![Need::up("platform")], 22, 1, 1),
-            layer("database", vec![Need::up("engine"), Need::ready("secrets")], 24, 1, 20),
-            layer("service", vec![Need::ready("database"), Need::ready("images")], 44, 0, 2),
-            LayerRecord { life: 0, ..layer("later", vec![], 100, 1, 1) },
-        ];
-        let path: Vec<_> = critical_path(&layers, 1)
-            .into_iter()
-            .map(|step| (step.layer, step.stage, step.elapsed.as_secs()))
-            .collect();
-        assert_eq!(
-            path,
-            [
-                ("platform".to_owned(), Stage::Up, 12),
-                ("engine".to_owned(), Stage::Up, 2),
-                ("database".to_owned(), Stage::Ready, 20),
-                ("service".to_owned(), Stage::Ready, 2),
-            ]
-        );
-        assert_eq!(critical_path(&layers, 7), []);
-    }
-
-    #[test]
-    fn a_layer_may_take_its_budget_and_no_more() {
-        let within = LayerRecord { budget: Some(Duration::from_secs(9)), ..layer("engine", vec![], 0, 1, 9) };
-        let over = LayerRecord { ready: Duration::from_millis(9500), ..within.clone() };
-        assert_eq!(over_budget(&[within, over]), ["layer engine took 9.50 s, over its budget of 9.00 s"]);
-    }
-}
+mod tests;
