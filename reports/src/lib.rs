@@ -14,6 +14,7 @@ pub mod terminal;
 mod file;
 mod lineage;
 mod losses;
+mod rise;
 mod words;
 
 #[cfg(test)]

@@ -104,10 +104,19 @@ mod tests {
     #[test]
     fn what_was_left_is_read() {
         let place = tempfile::tempdir().unwrap();
-        for report in [sample::valid(), sample::lossy(3), sample::killed()] {
+        for report in [sample::valid(), sample::lossy(3), sample::killed(), sample::layered()] {
             sample::leave(&report, place.path());
             assert_eq!(read(place.path()).unwrap(), report);
         }
+    }
+
+    #[test]
+    fn evidence_from_before_there_were_layers_is_read() {
+        let place = tempfile::tempdir().unwrap();
+        let mut old = serde_json::to_value(sample::valid()).unwrap();
+        assert!(old.as_object_mut().unwrap().remove("layers").is_some());
+        std::fs::write(place.path().join("report.json"), old.to_string()).unwrap();
+        assert_eq!(read(place.path()).unwrap(), sample::valid());
     }
 
     #[test]

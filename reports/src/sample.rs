@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use phoenix_core::{
-    Account, Budget, Commit, Deeds, Event, Fault, Finding, LostRow, Lsn, Moment, Promise, Provenance,
-    RecoveryTarget, Report, RowId, Rpo, RunId, SpanRecord, SpanStatus, SystemIdentifier, Timeline, Verdict,
-    Xid,
+    Account, Budget, Commit, Deeds, Event, Fault, Finding, LayerRecord, LostRow, Lsn, Moment, Promise,
+    Provenance, RecoveryTarget, Report, RowId, Rpo, RunId, SpanRecord, SpanStatus, SystemIdentifier,
+    Timeline, Verdict, Xid,
     account::NamedRow,
+    layers::{self, Need},
     provenance::BackupInterval,
     report::{BackupRecord, Inventory, Memory, ProvenanceCount, RebirthRecord, SCHEMA},
     rpo::Assistance,
@@ -140,6 +141,27 @@ pub(crate) fn lossy(count: u64) -> Report {
         memories: Vec::new(),
         ..valid()
     }
+}
+
+/// A drill that kept its promise with a castle of layers, one of them over its budget.
+pub(crate) fn layered() -> Report {
+    let layer = |name: &str, needs, [start, up, ready]: [u64; 3], budget: Option<u64>| {
+        let [start, up, ready] = [start, up, ready].map(Duration::from_millis);
+        let (life, budget) = (1, budget.map(Duration::from_millis));
+        LayerRecord { life, name: name.into(), needs, start, up, ready, budget }
+    };
+    let born = |layer| LayerRecord { life: 0, ..layer };
+    // in the order in which they were ready
+    let layers = vec![
+        born(layer("platform", vec![], [10, 300, 600], None)),
+        born(layer("database", vec![Need::up("platform")], [310, 50, 390], None)),
+        layer("images", vec![], [1_771, 0, 0], None),
+        layer("platform", vec![], [1_770, 3_000, 9_000], Some(20_000)),
+        layer("engine", vec![Need::up("platform")], [4_780, 200, 6_000], Some(5_000)),
+        layer("database", vec![Need::up("images"), Need::up("engine")], [4_990, 100, 9_000], None),
+        layer("service", vec![Need::ready("database")], [14_000, 0, 140], None),
+    ];
+    Report { environment: "cluster".into(), over_budget: layers::over_budget(&layers), layers, ..valid() }
 }
 
 /// The same report, expected to end as it did.

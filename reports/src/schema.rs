@@ -30,9 +30,8 @@ mod tests {
     #[test]
     fn reports_are_valid() {
         let validator = jsonschema::validator_for(&report_schema()).unwrap();
-        for report in
-            [sample::valid(), sample::lossy(2), sample::expected(sample::lossy(2)), sample::killed()]
-        {
+        let expected = sample::expected(sample::lossy(2));
+        for report in [sample::valid(), sample::lossy(2), expected, sample::killed(), sample::layered()] {
             let value = serde_json::to_value(&report).unwrap();
             let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
             assert!(errors.is_empty(), "{errors:?}");
@@ -49,6 +48,36 @@ mod tests {
         let mut other = report();
         other["schema"] = json!("phoenix.report/2");
         assert!(!validator.is_valid(&other));
+    }
+
+    #[test]
+    fn a_layer_has_its_times_and_needs_a_stage_that_there_is() {
+        let validator = jsonschema::validator_for(&report_schema()).unwrap();
+        let with = |layer: Value| {
+            let mut report = serde_json::to_value(sample::layered()).unwrap();
+            report["layers"][4] = layer;
+            validator.is_valid(&report)
+        };
+        let engine = json!({
+            "life": 1,
+            "name": "engine",
+            "needs": [{ "layer": "platform", "stage": "up" }],
+            "start_seconds": 4.78,
+            "up_seconds": 0.2,
+            "ready_seconds": 6.0,
+            "budget_seconds": 5.0,
+        });
+        assert_eq!(serde_json::to_value(&sample::layered().layers[4]).unwrap(), engine);
+        for field in ["life", "name", "needs", "start_seconds", "up_seconds", "ready_seconds"] {
+            assert!(!with(without(engine.clone(), field)), "{field}");
+        }
+        assert!(with(without(engine.clone(), "budget_seconds")));
+        let mut unlimited = engine.clone();
+        unlimited["budget_seconds"] = Value::Null;
+        assert!(with(unlimited));
+        let mut halfway = engine;
+        halfway["needs"][0]["stage"] = json!("halfway");
+        assert!(!with(halfway));
     }
 
     #[test]

@@ -75,6 +75,23 @@ fn a_drill_is_an_error_from_its_beginning_until_its_evidence_says_otherwise() {
 }
 
 #[test]
+fn layers_and_their_budgets_are_in_the_joint_report_too() {
+    let place = tempfile::tempdir().unwrap();
+    let joint = joint(place.path(), "t", "1");
+    let (report, evidence) = (sample::layered(), place.path().join("evidence"));
+    joint.enlist(&report.run, &evidence).unwrap();
+    sample::leave(&report, &evidence);
+    joint.refresh().unwrap();
+    let suite = &suites(&joint)[0];
+    assert_eq!((suite.tests, suite.failures, suite.errors), (9, 1, 0));
+    let engine = suite
+        .properties
+        .iter()
+        .find(|property| property.name.as_str() == "phoenix.life.1.layer.engine.ready_seconds");
+    assert_eq!(engine.unwrap().value.as_str(), "6.000000");
+}
+
+#[test]
 fn evidence_that_is_broken_or_anothers_is_an_error() {
     let place = tempfile::tempdir().unwrap();
     let joint = joint(place.path(), "t", "1");

@@ -1,5 +1,8 @@
 //! JUnit: a suite a drill, a test case a span, and last the verdict.
 //!
+//! A layer's span is its test case; how long it took until it was up and until it was ready are properties,
+//! as is all that a machine may want to compare from run to run.
+//!
 //! A `failure` is a promise that was broken; an `error` is something that could not be found out.
 //! Neither ever appears as skipped: who skips a drill has proven nothing.
 
@@ -120,7 +123,8 @@ fn log_gate(report: &Report) -> Option<TestCase> {
 /// in any other, what the limits are about may never have happened.
 fn budget(report: &Report) -> Option<TestCase> {
     let over = &report.over_budget;
-    let limited = report.budget != Budget::default();
+    let limited =
+        report.budget != Budget::default() || report.layers.iter().any(|layer| layer.budget.is_some());
     let status = match over.first() {
         Some(first) => fell_short(NonSuccessKind::Failure, "over-budget", first, over),
         None if limited && report.verdict == Some(Verdict::Valid) => TestCaseStatus::success(),

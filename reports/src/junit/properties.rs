@@ -3,7 +3,11 @@
 //! The drill's own properties keep their names (`postgresql`, `archive_timeout`); what the report
 //! measured is named `phoenix.…`, so that neither hides the other. Times are in seconds, sizes in bytes.
 
-use crate::{format::plain, words::assistance};
+use crate::{
+    format::plain,
+    rise::{Rise, rises},
+    words::assistance,
+};
 use phoenix_core::{Deeds, Report, report::Memory};
 use std::time::Duration;
 
@@ -28,11 +32,13 @@ fn own(report: &Report) -> Vec<(String, String)> {
     own.extend(report.expected_finding.iter().map(|code| named("expected_finding", code)));
     own.extend(report.promise.map(|promise| named("promise", promise)));
     own.extend(account(report));
+    own.push(named("no_span_seconds", decimal(report.no_span)));
     own.extend(report.rto.map(|rto| named("rto_seconds", decimal(rto))));
     own.extend(rpo(report));
     own.extend(report.memories.iter().flat_map(memory));
     own.extend(backups(report));
     own.extend(report.rebirths.last().map(|rebirth| named("timeline", rebirth.timeline)));
+    own.extend(rises(report).iter().flat_map(rise));
     own.extend(deeds("deeds", &report.deeds));
     own.extend(deeds("demand", &report.demand));
     own
@@ -78,6 +84,23 @@ fn backups(report: &Report) -> Vec<(String, String)> {
         ]
     });
     properties.collect()
+}
+
+/// The layers of a life, and what it had to wait for: `life.1.layer.platform.ready_seconds`.
+fn rise(rise: &Rise) -> Vec<(String, String)> {
+    let of = |what: &str| format!("life.{}.{what}", rise.life);
+    let mut properties = Vec::new();
+    for layer in &rise.layers {
+        let of = |what: &str| of(&format!("layer.{}.{what}", layer.name));
+        properties.push((of("up_seconds"), decimal(layer.up)));
+        properties.push((of("ready_seconds"), decimal(layer.ready)));
+        properties.extend(layer.budget.map(|budget| (of("budget_seconds"), decimal(budget))));
+    }
+    if let Some(whole) = &rise.whole {
+        properties.push((of("critical_path"), whole.path_line()));
+        properties.push((of("no_layer_seconds"), decimal(whole.no_layer)));
+    }
+    properties
 }
 
 fn deeds(whose: &str, deeds: &Deeds) -> [(String, String); 4] {

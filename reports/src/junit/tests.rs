@@ -72,6 +72,7 @@ fn properties_hold_what_was_measured() {
         ("phoenix.backup.1.label", "20261121-101500F"),
         ("phoenix.backup.1.start_lsn", "0/2000028"),
         ("phoenix.backup.1.stop_lsn", "0/2000138"),
+        ("phoenix.no_span_seconds", "0.010000"),
         ("phoenix.rto_seconds", "0.420000"),
         ("phoenix.rpo_assistance", "unassisted"),
         ("phoenix.rpo_rows", "3"),
@@ -183,6 +184,46 @@ fn budget_and_log_gate_have_cases_of_their_own() {
     assert!(text.contains(line), "{text}");
     let out = find(&suite, "verdict").system_out.as_deref().unwrap();
     assert!(out.contains("cipher-key-missing") && !out.contains("PANIC"), "{out}");
+}
+
+#[test]
+fn layers_are_properties_and_one_over_its_budget_is_a_failure() {
+    let report = sample::layered();
+    let suite = suite_of(&report);
+    assert_eq!((suite.tests, suite.failures, suite.errors), (9, 1, 0));
+    let (kind, ty, message, _) = shortfall(find(&suite, "budget")).unwrap();
+    assert_eq!((kind, ty), (NonSuccessKind::Failure, "over-budget"));
+    assert_eq!(message, "layer engine took 6.00 s at rebirth, over its budget of 5.00 s");
+    assert_eq!(shortfall(find(&suite, "verdict")), None, "nothing is lost");
+    let told = suite.properties.iter().filter(|property| property.name.starts_with("phoenix.life."));
+    let told: Vec<_> = told.map(|property| (&property.name[13..], property.value.as_str())).collect();
+    let expected = [
+        ("0.layer.platform.up_seconds", "0.300000"),
+        ("0.layer.platform.ready_seconds", "0.600000"),
+        ("0.layer.database.up_seconds", "0.050000"),
+        ("0.layer.database.ready_seconds", "0.390000"),
+        ("0.critical_path", "platform 0.3 (up) → database 0.4 s"),
+        ("0.no_layer_seconds", "0.020000"),
+        ("1.layer.platform.up_seconds", "3.000000"),
+        ("1.layer.platform.ready_seconds", "9.000000"),
+        ("1.layer.platform.budget_seconds", "20.000000"),
+        ("1.layer.images.up_seconds", "0.000000"),
+        ("1.layer.images.ready_seconds", "0.000000"),
+        ("1.layer.engine.up_seconds", "0.200000"),
+        ("1.layer.engine.ready_seconds", "6.000000"),
+        ("1.layer.engine.budget_seconds", "5.000000"),
+        ("1.layer.database.up_seconds", "0.100000"),
+        ("1.layer.database.ready_seconds", "9.000000"),
+        ("1.layer.service.up_seconds", "0.000000"),
+        ("1.layer.service.ready_seconds", "0.140000"),
+        ("1.critical_path", "platform 3.0 (up) → engine 0.2 (up) → database 9.0 → service 0.1 s"),
+        ("1.no_layer_seconds", "0.030000"),
+    ];
+    assert_eq!(told, expected);
+
+    let kept = suite_of(&Report { over_budget: Vec::new(), ..report });
+    assert_eq!((kept.tests, kept.failures, kept.errors), (9, 0, 0));
+    assert_eq!(shortfall(find(&kept, "budget")), None);
 }
 
 #[test]

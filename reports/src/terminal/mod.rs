@@ -1,10 +1,11 @@
-//! The drill as a person watches it: a line for each span as it ends, then the account.
+//! The drill as a person watches it: a line for each span as it ends, then how the castle rose and the account.
 //!
 //! Lines go to a writer that the caller gives, so that they are the same on a terminal, in a pipe and
 //! in a test. What moves, the line about the running span, goes to standard error and only to a
 //! terminal: `indicatif` shows nothing anywhere else.
 
 mod closing;
+mod layers;
 mod memories;
 mod spans;
 mod style;
@@ -119,6 +120,7 @@ impl<W: Write + Send> Terminal<W> {
         self.bar.finish_and_clear();
         let mut lines = self.spans.rest(&report.spans, self.detail, self.style);
         lines += &format!("{}\n\n", spans::line(0, "(no span)", report.no_span, ""));
+        lines += &layers::blocks(report, self.style);
         lines += &closing::lines(report, self.style, self.evidence.as_deref());
         self.print(&lines);
     }

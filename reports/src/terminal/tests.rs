@@ -49,6 +49,19 @@ evidence: target/phoenix/latest/  (report.json, junit.xml, logs/)
 }
 
 #[test]
+fn a_castle_of_layers_tells_how_it_rose_between_its_spans_and_its_rows() {
+    let text = told(plain_terminal(), &sample::layered());
+    let above =
+        "  (no span)      0.01 s\n\n  birth              up     ready\n* platform       0.30 s    0.60 s\n";
+    assert!(text.contains(above), "{text}");
+    let below =
+        "* critical path: platform 3.0 (up) → engine 0.2 (up) → database 9.0 → service 0.1 s\n\n id | ";
+    assert!(text.contains(below), "{text}");
+    let over = "OVER BUDGET: layer engine took 6.00 s at rebirth, over its budget of 5.00 s\n";
+    assert!(text.ends_with(over), "{text}");
+}
+
+#[test]
 fn a_loss_names_rows_budget_and_findings() {
     let over_budget = vec!["RPO 1001 rows is over its budget of 10 rows".to_owned()];
     let report = Report { over_budget, findings: vec![sample::finding()], ..sample::lossy(12) };
@@ -120,7 +133,7 @@ fn colours_are_added_to_the_same_text() {
 
 #[test]
 fn a_report_reads_as_it_was_told() {
-    for report in [sample::valid(), sample::lossy(12), sample::killed()] {
+    for report in [sample::valid(), sample::lossy(12), sample::killed(), sample::layered()] {
         assert_eq!(render(&report), told(plain_terminal(), &report));
     }
 }
