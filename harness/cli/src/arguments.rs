@@ -33,6 +33,19 @@ Examples:
   phoenix drill --environment cluster    on Kubernetes, by the Crunchy Postgres Operator
   phoenix drill --json | jq -c .event")]
     Drill(DrillArguments),
+    /// Follow a drill: what happened so far, and what happens, until it ends
+    #[command(after_help = "\
+Any drill can be followed, by as many as like, while it goes on and afterwards. Ctrl-C ends the following and never the drill: kill -INT its process \
+to stop that, and it cleans up.
+
+Exit status: the drill's own · 2 there is no such run · 3 also if the drill was killed · 130 if the drill \
+was interrupted, or the following
+
+Examples:
+  phoenix attach                         the newest run
+  phoenix attach 01M7Y8                  the run whose id begins so
+  phoenix attach latest --json | jq -c .event")]
+    Attach(AttachArguments),
     /// List the scenarios and what each promises
     Scenarios {
         /// As JSON
@@ -131,6 +144,28 @@ pub struct DrillArguments {
     /// Fail with exit status 4 if more acknowledged rows are lost (unassisted)
     #[arg(long, value_name = "N")]
     pub rpo_rows_budget: Option<u64>,
+    /// How it is shown
+    #[command(flatten)]
+    pub show: ShowArguments,
+}
+
+/// What is followed, and how it is shown.
+#[derive(Debug, Args)]
+pub struct AttachArguments {
+    /// The run: its id, a beginning of it that no other run has, or latest
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub run: String,
+    /// Where evidence goes, as for the drill; without it castle.toml says where
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// How it is shown
+    #[command(flatten)]
+    pub show: ShowArguments,
+}
+
+/// How a drill is shown.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
     /// Show the spans within each span
     #[arg(long)]
     pub verbose: bool,

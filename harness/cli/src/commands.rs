@@ -1,23 +1,31 @@
 //! What each command does. Standard output is the program's own here, and nowhere else.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program's edge")]
 
+mod background;
+
 use crate::{
     arguments::{
-        Arguments, Command, Document, DrillArguments, EnvironmentName, KeepName, StorageName, StoreArguments,
+        Arguments, Command, Document, DrillArguments, EnvironmentName, KeepName, ShowArguments, StorageName,
+        StoreArguments,
     },
     castle_file::{self, Castle},
     catalogue, doctor,
+    life::Birth,
     run::{Production, ToJson, ToTerminal, latest, produce, sweep},
 };
 use clap::CommandFactory;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use phoenix_core::Secret;
 use phoenix_drill::sweep::{Reach, Swept};
-use phoenix_drill::{Error, Keep, Reporter, Scenario, Target};
+use phoenix_drill::{Doing, Error, Keep, Reporter, Scenario, Target};
 use phoenix_local::Storage;
 use phoenix_reports::{Detail, Style, Terminal};
 use phoenix_store::{Credentials, StoreConfig, StoreServer};
-use std::io::stdout;
+use std::{
+    io::{Write, stdout},
+    path::Path,
+    sync::Arc,
+};
 use tokio::signal::unix::SignalKind;
 
 /// Does what the command line says, and gives the exit status.
@@ -25,6 +33,7 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
     let castle = castle_file::read(arguments.config.as_deref())?;
     match arguments.command {
         Command::Drill(drill) => self::drill(castle, drill).await,
+        Command::Attach(attach) => background::attach(&castle, &attach).await,
         Command::Scenarios { json } => scenarios(json),
         Command::Doctor { environment } => self::doctor(&castle, environment).await,
         Command::Sweep { kept } => clear(if kept { Reach::KeptToo } else { Reach::Orphans }).await,
@@ -44,37 +53,45 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
 
 async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
     apply(&mut castle, &asked);
-    let reporter: Box<dyn Reporter> = if asked.json {
-        Box::new(ToJson(stdout()))
-    } else {
-        let detail = if asked.verbose { Detail::Nested } else { Detail::Phases };
-        Box::new(ToTerminal(Terminal::new(stdout(), Style::of_stdout()).detail(detail).live()))
-    };
     let place = castle.place();
     let Castle { scenario, settings, .. } = castle;
     let scenario = scenario.unwrap_or_else(|| "protocol".to_owned());
-    match produce(Production { scenario, place, settings, reporters: vec![reporter] }).await {
+    let (evidence, life) = (settings.evidence.clone(), Arc::default());
+    let reporters: Vec<Box<dyn Reporter>> =
+        vec![Box::new(Birth { evidence, life: Arc::clone(&life) }), reporter(&asked.show)];
+    let status = match produce(Production { scenario, place, settings, reporters }).await {
         Ok(played) => {
             if let Some(error) = &played.error {
                 explain(error);
             }
-            if !asked.json {
-                let evidence = latest(&played.directory);
-                println!(
-                    "evidence: {}/  (report.json, junit.xml, runbook.md, ledger.jsonl, logs/)",
-                    evidence.display()
-                );
+            if !asked.show.json {
+                show_evidence(&played.directory);
             }
             if !played.reopen.is_empty() {
                 eprintln!("kept for a look:\n  {}", played.reopen.join("\n  "));
             }
-            Ok(played.exit_status)
+            played.exit_status
         }
-        Err(error) => {
-            explain(&error);
-            Ok(if matches!(error, Error::Usage { .. }) { 2 } else { 3 })
-        }
+        Err(error) => failed(&error),
+    };
+    // nobody is born where the drill did not begin
+    let ended = life.get().map_or(Ok(()), |life| life.end(status)).doing("writing down the exit status");
+    Ok(ended.map_or_else(|error| failed(&error), |()| status))
+}
+
+/// Who tells a drill here: to a person, or to a machine.
+fn reporter(show: &ShowArguments) -> Box<dyn Reporter> {
+    if show.json {
+        return Box::new(ToJson(stdout()));
     }
+    let detail = if show.verbose { Detail::Nested } else { Detail::Phases };
+    Box::new(ToTerminal(Terminal::new(stdout(), Style::of_stdout()).detail(detail).live()))
+}
+
+fn show_evidence(directory: &Path) {
+    let files = "(report.json, junit.xml, runbook.md, ledger.jsonl, logs/)";
+    // whoever stopped listening does not change how it ends
+    let _ = writeln!(stdout(), "evidence: {}/  {files}", latest(directory).display());
 }
 
 /// The command line wins over the file.
@@ -110,6 +127,12 @@ fn explain(error: &Error) {
     if let Some(advice) = error.advice() {
         eprintln!(" help: {advice}");
     }
+}
+
+/// Says what stopped a drill, and gives the exit status.
+fn failed(error: &Error) -> u8 {
+    explain(error);
+    if matches!(error, Error::Usage { .. }) { 2 } else { 3 }
 }
 
 fn scenarios(json: bool) -> Result<u8> {
@@ -211,8 +234,8 @@ async fn serve(asked: StoreArguments) -> Result<u8> {
 }
 
 /// Writes a secret where only this user can read it, and says where.
-fn write_secret(directory: &std::path::Path, secret: &Secret) -> Result<String> {
-    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+fn write_secret(directory: &Path, secret: &Secret) -> Result<String> {
+    use std::os::unix::fs::OpenOptionsExt;
     let path = directory.join("secret-key");
     let mut options = std::fs::OpenOptions::new();
     let mut file =
@@ -221,7 +244,7 @@ fn write_secret(directory: &std::path::Path, secret: &Secret) -> Result<String> 
     Ok(format!("in {}", path.display()))
 }
 
-fn report(directory: &std::path::Path) -> Result<u8> {
+fn report(directory: &Path) -> Result<u8> {
     let report =
         phoenix_reports::read(directory).into_diagnostic().wrap_err("the evidence cannot be read")?;
     print!("{}", phoenix_reports::render(&report));

@@ -6,7 +6,10 @@ pub mod castle_file;
 pub mod catalogue;
 pub mod commands;
 pub mod doctor;
+pub mod follow;
+pub mod life;
 pub mod run;
+pub mod runs;
 pub mod testing;
 
 pub use run::{Production, produce};
