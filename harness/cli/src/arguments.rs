@@ -31,11 +31,13 @@ Examples:
   phoenix drill --size 1GiB --storage disk
   phoenix drill --environment containers in containers, against MinIO
   phoenix drill --environment cluster    on Kubernetes, by the Crunchy Postgres Operator
-  phoenix drill --json | jq -c .event")]
+  phoenix drill --json | jq -c .event
+  phoenix drill --detach                 goes on when this shell goes away; phoenix attach shows it")]
     Drill(DrillArguments),
     /// Follow a drill: what happened so far, and what happens, until it ends
     #[command(after_help = "\
-Any drill can be followed, by as many as like, while it goes on and afterwards. Ctrl-C ends the following and never the drill: kill -INT its process \
+Any drill can be followed, by as many as like, while it goes on and afterwards; `phoenix drill --detach` \
+begins one that outlives its shell. Ctrl-C ends the following and never the drill: kill -INT its process \
 to stop that, and it cleans up.
 
 Exit status: the drill's own · 2 there is no such run · 3 also if the drill was killed · 130 if the drill \
@@ -147,6 +149,13 @@ pub struct DrillArguments {
     /// How it is shown
     #[command(flatten)]
     pub show: ShowArguments,
+    /// Return once the drill has begun, and let it go on by itself: it outlives this shell, logs to its
+    /// evidence and is followed by phoenix attach. What stops it before it begins is said here
+    #[arg(long)]
+    pub detach: bool,
+    /// This is the process that goes on by itself
+    #[arg(long, hide = true)]
+    pub detached: bool,
 }
 
 /// What is followed, and how it is shown.

@@ -9,7 +9,7 @@ use crate::{
         StoreArguments,
     },
     castle_file::{self, Castle},
-    catalogue, doctor,
+    catalogue, detach, doctor,
     life::Birth,
     run::{Production, ToJson, ToTerminal, latest, produce, sweep},
 };
@@ -32,6 +32,7 @@ use tokio::signal::unix::SignalKind;
 pub async fn execute(arguments: Arguments) -> Result<u8> {
     let castle = castle_file::read(arguments.config.as_deref())?;
     match arguments.command {
+        Command::Drill(drill) if drill.detach && !drill.detached => background::start(castle, &drill).await,
         Command::Drill(drill) => self::drill(castle, drill).await,
         Command::Attach(attach) => background::attach(&castle, &attach).await,
         Command::Scenarios { json } => scenarios(json),
@@ -57,14 +58,24 @@ async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
     let Castle { scenario, settings, .. } = castle;
     let scenario = scenario.unwrap_or_else(|| "protocol".to_owned());
     let (evidence, life) = (settings.evidence.clone(), Arc::default());
-    let reporters: Vec<Box<dyn Reporter>> =
-        vec![Box::new(Birth { evidence, life: Arc::clone(&life) }), reporter(&asked.show)];
+    let mut reporters: Vec<Box<dyn Reporter>> =
+        vec![Box::new(Birth { evidence: evidence.clone(), life: Arc::clone(&life) })];
+    if asked.detached {
+        if let Err(error) = detach::leave() {
+            return Ok(failed(&error));
+        }
+        // from here on everything is said to the log, as a person reads it
+        reporters.push(Box::new(detach::Announcement { evidence }));
+        reporters.push(Box::new(ToTerminal(terminal(&asked.show))));
+    } else {
+        reporters.push(reporter(&asked.show));
+    }
     let status = match produce(Production { scenario, place, settings, reporters }).await {
         Ok(played) => {
             if let Some(error) = &played.error {
                 explain(error);
             }
-            if !asked.show.json {
+            if !asked.show.json || asked.detached {
                 show_evidence(&played.directory);
             }
             if !played.reopen.is_empty() {
@@ -79,13 +90,14 @@ async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
     Ok(ended.map_or_else(|error| failed(&error), |()| status))
 }
 
+fn terminal(show: &ShowArguments) -> Terminal<std::io::Stdout> {
+    let detail = if show.verbose { Detail::Nested } else { Detail::Phases };
+    Terminal::new(stdout(), Style::of_stdout()).detail(detail)
+}
+
 /// Who tells a drill here: to a person, or to a machine.
 fn reporter(show: &ShowArguments) -> Box<dyn Reporter> {
-    if show.json {
-        return Box::new(ToJson(stdout()));
-    }
-    let detail = if show.verbose { Detail::Nested } else { Detail::Phases };
-    Box::new(ToTerminal(Terminal::new(stdout(), Style::of_stdout()).detail(detail).live()))
+    if show.json { Box::new(ToJson(stdout())) } else { Box::new(ToTerminal(terminal(show).live())) }
 }
 
 fn show_evidence(directory: &Path) {

@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod castle_file;
 pub mod catalogue;
 pub mod commands;
+pub mod detach;
 pub mod doctor;
 pub mod follow;
 pub mod life;

@@ -12,7 +12,7 @@ pub fn find(evidence: &Path, wanted: &str) -> Result<RunId> {
     let runs = runs(evidence);
     let place = evidence.display();
     if runs.is_empty() {
-        let advice = "begin one with: phoenix drill, or say where evidence is with: --report DIR";
+        let advice = "begin one with: phoenix drill --detach, or say where evidence is with: --report DIR";
         return Err(Error::usage(format!("there is no run in {place}"), advice));
     }
     let beginning = match wanted {

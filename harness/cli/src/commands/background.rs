@@ -1,9 +1,10 @@
-//! What the program says of drills of other processes.
+//! What the program says of drills that go on by themselves: how one began, and what became of it.
 
 use super::{failed, reporter, show_evidence};
 use crate::{
-    arguments::AttachArguments,
+    arguments::{AttachArguments, DrillArguments},
     castle_file::Castle,
+    detach::{self, LOG, Start},
     follow::{Ending, follow},
     life::{self, Seen},
     runs,
@@ -14,6 +15,29 @@ use phoenix_drill::{Error, Settings};
 use phoenix_postgres::pgbackrest::shell_line;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// `phoenix drill --detach`: says how to follow the drill once it has begun. What stopped it before has
+/// been said.
+pub async fn start(castle: Castle, asked: &DrillArguments) -> Result<u8> {
+    let evidence = asked.report.clone().unwrap_or(castle.settings.evidence);
+    let (run, pid) = match detach::start().await {
+        Ok(Start::Begun { run, pid }) => (run, pid),
+        Ok(Start::Stopped(status)) => return Ok(status),
+        Err(error) => return Ok(failed(&error)),
+    };
+    let directory = evidence.join(run.as_str());
+    let log = directory.join(LOG);
+    if asked.show.json {
+        println!("{}", serde_json::json!({ "run": run, "pid": pid, "evidence": directory, "log": log }));
+        return Ok(0);
+    }
+    println!("run       {run}, which goes on by itself");
+    println!("evidence  {}/", directory.display());
+    println!("log       {}", log.display());
+    println!("follow    {}", again(&run, &evidence));
+    println!("stop      kill -INT {pid}");
+    Ok(0)
+}
 
 /// `phoenix attach`: tells a drill until it ends, and ends as it did.
 pub async fn attach(castle: &Castle, asked: &AttachArguments) -> Result<u8> {
@@ -41,6 +65,9 @@ pub async fn attach(castle: &Castle, asked: &AttachArguments) -> Result<u8> {
         Ok(Ending::Ended(status)) => {
             if !asked.show.json {
                 show_evidence(&directory);
+            }
+            if status != 0 && directory.join(LOG).exists() {
+                eprintln!("log: {}", directory.join(LOG).display());
             }
             Ok(status)
         }
