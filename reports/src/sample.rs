@@ -112,6 +112,7 @@ pub(crate) fn valid() -> Report {
             timeline: Timeline(2),
             system_identifier: SystemIdentifier(7_574_812_349_021),
         }],
+        setbacks: Vec::new(),
         findings: Vec::new(),
         faults: Vec::new(),
         spans: spans(),

@@ -99,7 +99,23 @@ scenarios! {
         phoenix_recovery::targets::immediate,
         phoenix_recovery::unreachable,
         phoenix_recovery::logical_error,
+        phoenix_pitfalls::credentials,
+        phoenix_pitfalls::repository,
+        phoenix_pitfalls::manifest,
+        phoenix_pitfalls::volume,
+        phoenix_pitfalls::used_path,
     ]
+}
+
+/// Every scenario, wherever it can be played, in the order in which they are told.
+pub fn all() -> Vec<&'static Scenario> {
+    let mut all: Vec<&Scenario> = Vec::new();
+    for scenario in PLACES.iter().flat_map(|(_, scenarios)| scenarios.iter()) {
+        if !all.iter().any(|known| known.name == scenario.name) {
+            all.push(scenario);
+        }
+    }
+    all
 }
 
 /// Where each scenario can be played, by the environments' names.

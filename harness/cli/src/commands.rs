@@ -152,8 +152,7 @@ fn scenarios(json: bool) -> Result<u8> {
         let has = |all: &[Scenario]| all.iter().any(|scenario| scenario.name == name);
         catalogue::PLACES.iter().filter(|(_, all)| has(all)).map(|(environment, _)| *environment).collect()
     };
-    // whatever can be played elsewhere can be played on this machine too
-    let all = catalogue::local::ALL;
+    let all = catalogue::all();
     if json {
         let list: Vec<_> = all
             .iter()

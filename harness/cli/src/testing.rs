@@ -1,7 +1,7 @@
 //! How the scenarios' tests play a scenario: one case more for each environment.
 
 use crate::run::{self, Production, produce};
-use phoenix_cluster::ClusterConfig;
+use phoenix_cluster::{ClusterConfig, WipeKind};
 use phoenix_containers::ContainersConfig;
 use phoenix_core::{Entry, Report};
 use phoenix_drill::{Result, Settings, ledger, stage::Played};
@@ -42,9 +42,11 @@ pub fn containers() -> ContainersConfig {
     ContainersConfig { images, ..default }
 }
 
-/// The cluster environment as the environment variables of its images say.
+/// The cluster environment as the environment variables of its images say. What burns is the namespace: a
+/// platform takes a minute to rise, and burns in tests of its own.
 pub fn cluster() -> ClusterConfig {
-    ClusterConfig::default().overridden(|name| std::env::var(name).ok())
+    ClusterConfig { wipe: Some(WipeKind::Namespace), ..ClusterConfig::default() }
+        .overridden(|name| std::env::var(name).ok())
 }
 
 /// `target/phoenix` of the workspace, wherever cargo puts `target`.

@@ -239,7 +239,7 @@ fn table(page: &str, wanted: &str) {
 #[test]
 fn the_table_of_scenarios_is_what_the_program_says() {
     let mut wanted = "| Scenario | Expected | Promise |\n|---|---|---|\n".to_owned();
-    for scenario in catalogue::local::ALL {
+    for scenario in catalogue::all() {
         let finding = scenario.finding.map(|code| format!(", finding `{code}`")).unwrap_or_default();
         wanted += &format!(
             "| `{}` | {}{finding} | {} |\n",

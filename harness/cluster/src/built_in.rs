@@ -1,16 +1,19 @@
 //! The layers that a castle has where nobody says otherwise.
 
-use crate::{coming_up::ComingUp, layers::Layer, lookout::Lookout, plant::Plant};
+use crate::{coming_up::ComingUp, layers::Layer, lookout::Lookout, mistakes, plant::Plant, probe::probe};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{ResourceExt, api::ListParams};
 use phoenix_core::{Finding, layers::Need};
 use phoenix_drill::{
-    Error, KeyAfterFire, RebirthPlan, Result, Span, Wait, Work, environment::not_reborn, wait_for,
+    Error, KeyAfterFire, Mistake, RebirthPlan, Result, Span, Wait, Work, environment::not_reborn, wait_for,
 };
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// Longer than anything that ends well takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(600);
+/// A port at which no store listens.
+const NOBODY_LISTENS: u16 = 9;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Why a castle rises.
@@ -97,23 +100,9 @@ impl BuiltIn {
                 Phase::Rebirth(_) => Ok(()),
             },
             Part::Engine => self.install(span).await,
-            Part::Secrets => {
-                let (kubernetes, _) = plant.cluster()?;
-                let manifests = plant.manifests();
-                kubernetes.apply(&manifests.namespace()).await?;
-                kubernetes.apply(&manifests.secret(self.phase.key())).await?;
-                kubernetes.apply(&manifests.init_sql()).await
-            }
+            Part::Secrets => self.secrets().await,
             Part::Storage | Part::Service => Ok(()),
-            Part::Database => {
-                let (kubernetes, _) = plant.cluster()?;
-                let manifest = match &self.phase {
-                    Phase::Birth => plant.manifests().cluster()?,
-                    Phase::Rebirth(plan) => plant.manifests().reborn(plan)?,
-                };
-                plant.site.keep_manifest(&manifest, self.phase == Phase::Birth)?;
-                kubernetes.apply(&manifest).await
-            }
+            Part::Database => self.order().await,
         }
     }
 
@@ -129,7 +118,10 @@ impl BuiltIn {
                 Ok(())
             }
             Part::Engine => self.operator(span).await,
-            Part::Secrets => Ok(()),
+            Part::Secrets => {
+                let manifest = self.manifest()?;
+                probe(&self.plant, &self.phase, &manifest, span).await
+            }
             Part::Storage => self.storage(span).await,
             Part::Database => self.database(span).await,
             Part::Service => self.service(span).await,
@@ -153,6 +145,61 @@ impl BuiltIn {
         futures::future::try_join_all(others.map(|object| kubernetes.apply(object))).await?;
         span.detail(format!("{} objects applied", objects.len()));
         Ok(())
+    }
+
+    /// Makes the castle's namespace, and what it needs that must be kept outside the fire.
+    async fn secrets(&self) -> Result<()> {
+        let plant = &self.plant;
+        let (kubernetes, _) = plant.cluster()?;
+        let (manifests, mistake) = (plant.manifests(), plant.mistaken());
+        kubernetes.apply(&manifests.namespace()).await?;
+        let secret = manifests.secret(self.phase.key());
+        let secret = match mistake {
+            Some(mistake) => {
+                let another_ca = phoenix_docker::certificates(&["another".to_owned()])?.ca_pem;
+                mistakes::in_secret(secret, mistake, &another_ca)
+            }
+            None => Some(secret),
+        };
+        match secret {
+            Some(secret) => kubernetes.apply(&secret).await?,
+            None => kubernetes.forget_secret(plant.site.namespace(), &plant.site.config.names.secret).await?,
+        }
+        if mistake == Some(Mistake::VolumeNeverReady) {
+            kubernetes.apply(&mistakes::nobodys_class(plant)).await?;
+        }
+        kubernetes.apply(&manifests.init_sql()).await
+    }
+
+    /// The PostgresCluster of this life, with what is wrong with it on purpose.
+    fn manifest(&self) -> Result<Value> {
+        let plant = &self.plant;
+        let manifest = match &self.phase {
+            Phase::Birth => plant.manifests().cluster()?,
+            Phase::Rebirth(plan) => plant.manifests().reborn(plan)?,
+        };
+        Ok(match plant.mistaken() {
+            Some(mistake) => mistakes::in_cluster(manifest, mistake, NOBODY_LISTENS),
+            None => manifest,
+        })
+    }
+
+    /// Applies the PostgresCluster. What the cluster refuses of a rebirth is why it does not come back.
+    async fn order(&self) -> Result<()> {
+        let plant = &self.plant;
+        let (kubernetes, _) = plant.cluster()?;
+        let manifest = self.manifest()?;
+        plant.site.keep_manifest(&manifest, self.phase == Phase::Birth)?;
+        let applied = kubernetes.apply(&manifest).await;
+        match (applied, &self.phase) {
+            (Err(Error::Usage { what, advice }), Phase::Rebirth(_)) => {
+                let sentence = "the cluster refuses the PostgresCluster";
+                Err(self
+                    .phase
+                    .stopped(Finding::certain("manifest-refused", sentence, advice).with_evidence([what])))
+            }
+            (applied, _) => applied,
+        }
     }
 
     async fn operator(&self, span: &Span) -> Result<()> {
@@ -224,8 +271,9 @@ impl Layer for BuiltIn {
     fn needs(&self) -> Vec<Need> {
         match self.part {
             Part::Platform | Part::Images => Vec::new(),
-            Part::Engine | Part::Storage | Part::Secrets => vec![Need::up("platform")],
-            Part::Database => vec![Need::up("images"), Need::up("engine"), Need::up("secrets")],
+            Part::Engine | Part::Storage => vec![Need::up("platform")],
+            Part::Secrets => vec![Need::up("platform"), Need::up("images")],
+            Part::Database => vec![Need::up("engine"), Need::up("secrets")],
             Part::Service => vec![Need::ready("database")],
         }
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 use kube::Api;
 use phoenix_core::{
-    Commit, Lsn, WalSegment, Xid,
+    Commit, Finding, Lsn, WalSegment, Xid,
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
@@ -47,8 +47,12 @@ impl Living {
     /// Raises every layer and asks the first question.
     pub async fn rise(plant: Arc<Plant>, phase: Phase, span: &Span) -> Result<Box<dyn Castle>> {
         let layers = built_in::layers(&plant, &phase);
-        layers::rise(&plant.site.scene, &layers, span).await?;
-        let origin = if phase == Phase::Birth { Origin::Here } else { Origin::Store };
+        let scene = &plant.site.scene;
+        let (life, origin) = match phase {
+            Phase::Birth => (0, Origin::Here),
+            Phase::Rebirth(_) => (scene.life() + 1, Origin::Store),
+        };
+        layers::rise(scene, life, &layers, span).await?;
         Self::of(plant, origin).await
     }
 
@@ -186,6 +190,17 @@ struct Rising {
     plan: RebirthPlan,
 }
 
+impl Rising {
+    async fn fail(&self, span: &Span) -> Result<Finding> {
+        let phase = Phase::Rebirth(self.plan.clone());
+        match Living::rise(self.plant.clone(), phase, span).await {
+            Err(Error::NotReborn(finding)) => Ok(*finding),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::Demand("the castle came back although it was asked for wrongly".into())),
+        }
+    }
+}
+
 impl Rebirthing for Rising {
     fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>> {
         let Self { plant, plan } = *self;
@@ -194,6 +209,10 @@ impl Rebirthing for Rising {
 
     fn midway(&mut self) -> Work<'_, String> {
         Box::pin(async { Err(Error::Demand("a rebirth on a cluster cannot be caught midway yet".into())) })
+    }
+
+    fn failure<'a>(&'a mut self, span: &'a Span) -> Work<'a, Finding> {
+        Box::pin(self.fail(span))
     }
 
     fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>> {

@@ -12,6 +12,7 @@ use crate::{
 use kube::ResourceExt;
 use phoenix_core::Finding;
 use phoenix_drill::{Result, Span, Wait, wait_for};
+use phoenix_postgres::diagnosis::{self, Symptoms};
 use std::{sync::Arc, time::Duration};
 
 /// Longer than anything that ends well takes on a busy machine.
@@ -119,7 +120,7 @@ impl<'a> ComingUp<'a> {
     }
 
     /// Waits for something; a sign that it will not come ends it.
-    async fn until<T>(&self, what: &str, look: impl Fn(&View) -> Wait<T>) -> Result<T> {
+    pub async fn until<T>(&self, what: &str, look: impl Fn(&View) -> Wait<T>) -> Result<T> {
         let secret = &self.plant.site.config.names.secret;
         let seen = self.lookout.until(what, DEADLINE, |view| {
             Ok(match (look(view), signs::sign(view, secret)) {
@@ -142,8 +143,56 @@ impl<'a> ComingUp<'a> {
             let whole = self.kubernetes.logs(namespace, pod, signs::RESTORE, Life::Current).await;
             log = whole.unwrap_or(log);
         }
-        let encrypted = self.plant.vault.encryption(self.phase.key()).await;
-        signs::finding(sign, &log, encrypted)
+        match sign {
+            Sign::RestoreFailed { pod, status } => {
+                let evidence = format!("pod {pod}: container {} ended with exit {status}", signs::RESTORE);
+                self.explained(&evidence, *status, &log).await
+            }
+            _ => signs::finding(sign),
+        }
+    }
+
+    /// Why pgBackRest ended with this status and this log, in a pod.
+    pub async fn explained(&self, evidence: &str, status: i32, log: &str) -> Finding {
+        let symptoms = Symptoms {
+            restore_status: Some(status),
+            restore_output: log.to_owned(),
+            // the operator recovers in the container that restores: its log is the server's too
+            server_log: log.to_owned(),
+            encrypted: self.plant.vault.encryption(self.phase.key()).await,
+        };
+        let finding = diagnosis::not_reborn(&symptoms).with_evidence([evidence]);
+        if finding.code == "no-backup-set" { self.where_it_is(finding).await } else { finding }
+    }
+
+    /// pgBackRest cannot tell a bucket that is not there from a path: the store can.
+    async fn where_it_is(&self, finding: Finding) -> Finding {
+        let source = self.lookout.look(|view| {
+            let spec = &view.clusters.get(self.cluster())?.spec;
+            spec.pointer("/dataSource/pgbackrest").cloned()
+        });
+        let Some(source) = source.or_else(|| self.plant.asked_for()) else { return finding };
+        let store = &self.plant.vault.store;
+        let text =
+            |pointer: &str| source.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let (bucket, path) = (text("/repo/s3/bucket"), text("/global/repo1-path"));
+        let evidence = finding.evidence.clone();
+        let named = if bucket != store.bucket && !self.plant.has_bucket(bucket).await {
+            let fix = format!(
+                "the repository is in the bucket {}: name it as dataSource.pgbackrest.repo.s3.bucket",
+                store.bucket
+            );
+            Finding::certain("bucket-missing", format!("the store has no bucket {bucket}"), fix)
+        } else if path != store.path {
+            let fix = format!(
+                "the repository is under {}: name it as repo1-path in dataSource.pgbackrest.global",
+                store.path
+            );
+            Finding::certain("repository-path-wrong", format!("there is no repository under {path}"), fix)
+        } else {
+            return finding;
+        };
+        named.with_evidence(evidence)
     }
 }
 

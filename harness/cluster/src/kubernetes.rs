@@ -1,9 +1,15 @@
 //! The Kubernetes API: what is asked of it, and what its refusals mean.
 
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status as ExecStatus};
+use k8s_openapi::{
+    api::core::v1::{Pod, Secret},
+    apimachinery::pkg::apis::meta::v1::Status as ExecStatus,
+};
 use kube::{
     Api, Client, Config,
-    api::{ApiResource, AttachParams, DynamicObject, GroupVersionKind, LogParams, Patch, PatchParams},
+    api::{
+        ApiResource, AttachParams, DeleteParams, DynamicObject, GroupVersionKind, LogParams, Patch,
+        PatchParams,
+    },
     config::{KubeConfigOptions, Kubeconfig},
 };
 use phoenix_drill::{Doing, Error, Result, Wait, wait_for};
@@ -65,6 +71,14 @@ impl Kubernetes {
             }
         })
         .await
+    }
+
+    /// Removes a Secret that a drill made, if it is there.
+    pub async fn forget_secret(&self, namespace: &str, name: &str) -> Result<()> {
+        match self.all::<Secret>(namespace).delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            removed => removed.map(drop).doing(format!("removing the Secret {name}")),
+        }
     }
 
     /// Merges a change into an object.
@@ -167,16 +181,18 @@ fn exit_code(status: &ExecStatus) -> Option<i32> {
     causes.find(|cause| cause.reason.as_deref() == Some("ExitCode"))?.message.as_ref()?.parse().ok()
 }
 
+/// Refusals that pass: a namespace that is going, one whose service account is coming, and an administrator
+/// whom kubeadm is about to grant its rights.
+const PASSING: [&str; 3] =
+    ["because it is being terminated", "error looking up service account", "User \"kubernetes-admin\""];
+
 /// Whether an answer may be another one soon: the server is coming up, or the kind is not served yet.
 /// A 500 for a field that the schema does not declare never is.
 pub(crate) fn is_transient(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => match status.code {
             404 | 408 | 429 | 502..=504 => true,
-            // an administrator whom kubeadm is about to grant its rights
-            403 => ["because it is being terminated", "User \"kubernetes-admin\""]
-                .iter()
-                .any(|passing| status.message.contains(passing)),
+            403 => PASSING.iter().any(|passing| status.message.contains(passing)),
             500 => !is_schema(&status.message),
             _ => false,
         },

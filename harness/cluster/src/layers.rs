@@ -21,7 +21,7 @@ pub(crate) trait Layer: Send + Sync {
 }
 
 /// Raises every layer, each as soon as what it needs is there, and writes down how long each took.
-pub(crate) async fn rise(scene: &Scene, layers: &[Box<dyn Layer>], span: &Span) -> Result<()> {
+pub(crate) async fn rise(scene: &Scene, life: u32, layers: &[Box<dyn Layer>], span: &Span) -> Result<()> {
     let stages: BTreeMap<String, watch::Sender<Option<Stage>>> =
         layers.iter().map(|layer| (layer.name().to_owned(), watch::channel(None).0)).collect();
     check(layers)?;
@@ -54,7 +54,7 @@ pub(crate) async fn rise(scene: &Scene, layers: &[Box<dyn Layer>], span: &Span) 
             };
             let end = scene.now();
             scene.note_layer(LayerRecord {
-                life: scene.life(),
+                life,
                 name: layer.name().to_owned(),
                 needs: layer.needs(),
                 start: Duration::from_micros(start.0),

@@ -57,14 +57,17 @@ impl View {
         })
     }
 
-    /// Warnings about an object of this kind.
+    /// Warnings about objects of this kind.
     pub fn warnings<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Event> {
+        self.about(kind).filter(|event| event.type_.as_deref() == Some("Warning"))
+    }
+
+    /// Events of this life about objects of this kind.
+    pub fn about<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Event> {
         self.events.values().filter(move |event| {
             let stale =
                 self.stale.get(&event.name_any()).is_some_and(|count| event.count.unwrap_or(1) <= *count);
-            !stale
-                && event.type_.as_deref() == Some("Warning")
-                && event.involved_object.kind.as_deref() == Some(kind)
+            !stale && event.involved_object.kind.as_deref() == Some(kind)
         })
     }
 }

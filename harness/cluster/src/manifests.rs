@@ -20,7 +20,7 @@ pub(crate) const RUN: &str = "phoenix.run";
 /// The stanza, as the operator calls it.
 pub(crate) const STANZA: &str = "db";
 /// The CA's certificate within the Secret, and where pgBackRest finds it.
-const CA_KEY: &str = "s3-ca.crt";
+pub(crate) const CA_KEY: &str = "s3-ca.crt";
 const CA_FILE: &str = "/etc/pgbackrest/conf.d/s3-ca.crt";
 const INIT_SQL: &str = "init-sql";
 /// Exit statuses up to 125 pass for the end of WAL: this makes every error of pgBackRest's fatal.

@@ -100,7 +100,8 @@ async fn kustomize(site: &Site, place: &str) -> Result<String> {
     if output.status.success() {
         return String::from_utf8(output.stdout).doing("reading the operator's manifests");
     }
-    let why = printed.lines().last().unwrap_or("it printed nothing");
+    let telling = |line: &&str| line.contains("fatal:") || line.contains("error:");
+    let why = printed.lines().find(telling).or(printed.lines().last()).unwrap_or("it printed nothing");
     Err(Error::missing(
         format!("the operator's manifests cannot be had from {place}: {why}"),
         "give a file or a directory as operator-manifests in [cluster] of castle.toml",

@@ -15,7 +15,7 @@ use crate::{
 use k8s_openapi::api::core::v1::Pod;
 use phoenix_core::SegmentSize;
 use phoenix_docker::{Engine, ImageName, Minio, MinioPlan, REGISTRY_PORT, Registry, Role, Yard, names};
-use phoenix_drill::{CastlePlan, Error, Result, Scene, Span, Work};
+use phoenix_drill::{CastlePlan, Error, Mistake, Result, Scene, Span, Work};
 use phoenix_postgres::{
     Sql,
     pgbackrest::{PgBackRest, shell_line},
@@ -45,6 +45,8 @@ pub(crate) struct Plant {
     pub store: Minio,
     pub vault: Vault,
     pub ca_pem: String,
+    /// What is wrong with the next rebirth, on purpose.
+    mistake: Mutex<Option<Mistake>>,
     /// The cluster's API and a lookout over the castle's namespace, while there is a cluster.
     cluster: Mutex<Option<(Kubernetes, Lookout)>>,
 }
@@ -98,8 +100,20 @@ impl Plant {
         };
         let vault = Vault::new(store.repository.clone(), SegmentSize::DEFAULT, plan).with_stanza(STANZA);
         let ca_pem = store.certificates.ca_pem.clone();
-        let cluster = Mutex::default();
-        Ok(Self { site, beside, platform, operator, images, registry, store, vault, ca_pem, cluster })
+        let (mistake, cluster) = (Mutex::default(), Mutex::default());
+        Ok(Self {
+            site,
+            beside,
+            platform,
+            operator,
+            images,
+            registry,
+            store,
+            vault,
+            ca_pem,
+            mistake,
+            cluster,
+        })
     }
 
     /// Opens the store and the registry, which outlive the fire.
@@ -125,6 +139,37 @@ impl Plant {
 
     pub fn manifests(&self) -> Manifests<'_> {
         Manifests { site: &self.site, vault: &self.vault, ca_pem: &self.ca_pem }
+    }
+
+    /// What is wrong from now on with whatever comes back, if anything.
+    pub fn mistake(&self, mistake: Option<Mistake>) {
+        *self.mistake.lock().unwrap_or_else(PoisonError::into_inner) = mistake;
+    }
+
+    /// What is wrong now with whatever comes back.
+    pub fn mistaken(&self) -> Option<Mistake> {
+        *self.mistake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The data source of what is asked for now, where the cluster has not taken it yet.
+    pub fn asked_for(&self) -> Option<serde_json::Value> {
+        let target = phoenix_core::RecoveryTarget::Latest;
+        let plan = phoenix_drill::RebirthPlan { target, key: phoenix_drill::KeyAfterFire::Kept };
+        let mut manifest = self.manifests().reborn(&plan).ok()?;
+        if let Some(mistake) = self.mistaken() {
+            manifest = crate::mistakes::in_cluster(manifest, mistake, 9);
+        }
+        manifest.pointer("/spec/dataSource/pgbackrest").cloned()
+    }
+
+    /// Whether the drill's own store has this bucket.
+    pub async fn has_bucket(&self, bucket: &str) -> bool {
+        let mut store = self.store.clone();
+        store.repository.bucket = bucket.to_owned();
+        match store.inspector(&self.beside.yard.engine).await {
+            Ok(inspector) => inspector.list("").await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     /// The cluster has risen, or is gone.

@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
 use kube::{ResourceExt, api::LogParams};
 use phoenix_core::{Certainty, Finding};
-use phoenix_postgres::diagnosis::{self, Encryption, Symptoms};
+use phoenix_postgres::diagnosis::{self, Symptoms};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write,
@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 
 /// The container that restores.
 pub(crate) const RESTORE: &str = "pgbackrest-restore";
+/// How often somebody is asked for a volume before nobody will ever answer.
+const ASKED_IN_VAIN: i32 = 4;
 /// A recovery that ended short of its target is begun again for ever, within the same container.
 const TARGET_MISSED: &str = "recovery ended before configured recovery target was reached";
 
@@ -63,6 +65,7 @@ pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
         .or_else(|| view.signs.first().cloned())
         .or_else(|| says("PostgresCluster", &|reason, _| reason == "InvalidDataSource").map(event))
         .or_else(|| says("PersistentVolumeClaim", &|reason, _| reason == "ProvisioningFailed").map(event))
+        .or_else(|| never_provisioned(view).map(event))
         // a healthy start says FailedMount too, of what is a second late
         .or_else(|| {
             says("Pod", &|reason, message| reason == "FailedMount" && message.contains(&gone)).map(event)
@@ -73,6 +76,20 @@ pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
         })
 }
 
+/// A claim that somebody was asked to provision, again and again: the cluster asks about every 15 seconds.
+fn never_provisioned(view: &View) -> Option<&Event> {
+    let pending = |name: &str| {
+        let claim = view.claims.get(name);
+        let phase = claim.and_then(|claim| claim.status.as_ref()).and_then(|status| status.phase.as_deref());
+        phase == Some("Pending")
+    };
+    view.about("PersistentVolumeClaim").find(|event| {
+        event.reason.as_deref() == Some("ExternalProvisioning")
+            && event.count.unwrap_or(1) >= ASKED_IN_VAIN
+            && event.involved_object.name.as_deref().is_some_and(pending)
+    })
+}
+
 /// How a container of a pod ended, if it did.
 pub(crate) fn terminated<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStateTerminated> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
@@ -81,19 +98,11 @@ pub(crate) fn terminated<'a>(pod: &'a Pod, container: &str) -> Option<&'a Contai
     state.terminated.as_ref().or_else(|| found.last_state.as_ref()?.terminated.as_ref())
 }
 
-/// What a sign means, with what the restore printed.
-pub(crate) fn finding(sign: &Sign, restore_log: &str, encrypted: Option<Encryption>) -> Finding {
+/// What a sign means that says enough by itself.
+pub(crate) fn finding(sign: &Sign) -> Finding {
     match sign {
-        Sign::RestoreFailed { status, pod } => {
-            let symptoms = Symptoms {
-                restore_status: Some(*status),
-                restore_output: restore_log.to_owned(),
-                // the operator recovers in the same container: its log is the server's too
-                server_log: restore_log.to_owned(),
-                encrypted,
-            };
-            diagnosis::not_reborn(&symptoms)
-                .with_evidence([format!("pod {pod}: container {RESTORE} ended with exit {status}")])
+        Sign::RestoreFailed { status, .. } => {
+            diagnosis::not_reborn(&Symptoms { restore_status: Some(*status), ..Symptoms::default() })
         }
         Sign::Said(line) => {
             let symptoms = Symptoms { server_log: line.clone(), ..Symptoms::default() };
@@ -113,7 +122,7 @@ fn event_finding(reason: &str, message: &str) -> Finding {
             "the operator refuses an option of the restore, and says so in an event alone",
             "take the option out of dataSource.pgbackrest.options: the operator sets it, or another field does",
         ),
-        "ProvisioningFailed" => Finding::certain(
+        "ProvisioningFailed" | "ExternalProvisioning" => Finding::certain(
             "volume-not-provisioned",
             "the volume for the data cannot be provisioned",
             "name a StorageClass that this cluster has and that can provision: `kubectl get storageclass`",
@@ -239,7 +248,7 @@ mod tests {
     }
 
     fn code(event: serde_json::Value) -> Option<String> {
-        sign(&view(event), "s3-backrest-creds").map(|sign| finding(&sign, "", None).code)
+        sign(&view(event), "s3-backrest-creds").map(|sign| finding(&sign).code)
     }
 
     #[test]
@@ -269,8 +278,6 @@ mod tests {
         let view = View { pods: [("r-1".to_owned(), pod)].into(), ..View::default() };
         let found = sign(&view, "").unwrap();
         assert_eq!(found, Sign::RestoreFailed { pod: "r-1".into(), status: 37 });
-        let log = "P00  ERROR: [037]: restore command requires option: repo1-s3-key\n";
-        let finding = finding(&found, log, None);
-        assert!(finding.evidence.iter().any(|line| line.contains("[037]")), "{finding:?}");
+        assert_eq!(finding(&found).code, "option-missing");
     }
 }

@@ -66,6 +66,19 @@ pub struct RebirthRecord {
     pub system_identifier: SystemIdentifier,
 }
 
+/// A rebirth that was to fail, did, and was overcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Setback {
+    /// What was wrong on purpose.
+    pub planted: String,
+    /// Why it failed, as it was found.
+    pub finding: Finding,
+    /// From the order to come back until the reason was known, in seconds.
+    #[serde(rename = "seconds", with = "crate::seconds")]
+    #[schemars(with = "f64")]
+    pub elapsed: Duration,
+}
+
 /// One of the rows that a person wants to see: DATO_A, DATO_B.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
@@ -159,6 +172,9 @@ pub struct Report {
     pub wipes: Vec<Inventory>,
     /// The rebirths.
     pub rebirths: Vec<RebirthRecord>,
+    /// Rebirths that were to fail and were overcome.
+    #[serde(default)]
+    pub setbacks: Vec<Setback>,
     /// Why it failed, and what to change.
     pub findings: Vec<Finding>,
     /// Faults that really happened, one line each.
@@ -223,6 +239,7 @@ mod tests {
             backups: Vec::new(),
             wipes: Vec::new(),
             rebirths: Vec::new(),
+            setbacks: Vec::new(),
             findings: Vec::new(),
             faults: Vec::new(),
             layers: Vec::new(),

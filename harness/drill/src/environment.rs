@@ -264,6 +264,10 @@ pub trait Rebirthing: Send + Sync {
     fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>>;
     /// Waits until the restore has put files in place but is not complete, and says what it saw.
     fn midway(&mut self) -> Work<'_, String>;
+    /// Waits until it is plain that it never will, and gives the reason; an error if it comes back.
+    fn failure<'a>(&'a mut self, _span: &'a Span) -> Work<'a, Finding> {
+        Box::pin(async { Err(crate::Error::Demand("a rebirth cannot be seen to fail here".into())) })
+    }
     /// Destroys it again.
     fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>>;
 }
@@ -320,6 +324,47 @@ pub trait Partition: Environment {
     fn partition(&self) -> Work<'_, String>;
     /// Heals the partition and gives evidence.
     fn heal_partition(&self) -> Work<'_, String>;
+}
+
+/// A mistake that people make when they bring a castle back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistake {
+    /// The credentials are there, but the restore is not told to use them.
+    CredentialsNotListed,
+    /// The Secret with the credentials was not created again.
+    SecretMissing,
+    /// The secret key is another one.
+    WrongKey,
+    /// The CA is not the one that signed the store's certificate.
+    WrongCa,
+    /// The bucket does not exist.
+    BucketMissing,
+    /// Nothing listens at the store's endpoint.
+    EndpointRefused,
+    /// The repository lies under another path.
+    PathUnknown,
+    /// The path lacks its leading slash.
+    PathRelative,
+    /// An option that the operator sets by itself.
+    OptionRefused,
+    /// A user's name that Kubernetes does not take.
+    UserName,
+    /// A field that the API does not declare.
+    UndeclaredField,
+    /// A StorageClass that does not exist.
+    VolumeClassMissing,
+    /// A StorageClass for which nobody provisions.
+    VolumeNeverReady,
+    /// No data source: a new castle on the path of the old one.
+    NoDataSource,
+}
+
+/// Capability: a castle can be asked to come back by a configuration with a mistake in it.
+pub trait Misconfigure: Environment {
+    /// Whatever comes back from now on is asked for with this mistake; gives what is wrong, as evidence.
+    fn misconfigure(&self, mistake: Mistake) -> Work<'_, String>;
+    /// The mistake is corrected.
+    fn correct(&self) -> Work<'_, ()>;
 }
 
 /// The finding that a rebirth ended with, boxed as an error.

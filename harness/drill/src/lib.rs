@@ -21,8 +21,8 @@ pub mod wait;
 pub use drill::{Drill, Writers};
 pub use environment::{
     Ashes, BackupKind, Castle, CastlePlan, Casualty, Database, Encrypted, Environment, Identity, Inserted,
-    KeyAfterFire, Kill, NewRow, Partition, Pause, RebirthPlan, Rebirthing, Repositories, RestoreInPlace,
-    SlowStore, Work, Workload, WorkloadDone,
+    KeyAfterFire, Kill, Misconfigure, Mistake, NewRow, Partition, Pause, RebirthPlan, Rebirthing,
+    Repositories, RestoreInPlace, SlowStore, Work, Workload, WorkloadDone,
 };
 pub use error::{Doing, Error, Result};
 pub use evidence::{Command, Evidence};

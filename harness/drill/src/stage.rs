@@ -200,6 +200,7 @@ fn blank<E: Environment + ?Sized>(
         backups: Vec::new(),
         wipes: Vec::new(),
         rebirths: Vec::new(),
+        setbacks: Vec::new(),
         findings: Vec::new(),
         faults: Vec::new(),
         layers: Vec::new(),

@@ -69,13 +69,23 @@ pub fn not_reborn(symptoms: &Symptoms) -> Finding {
     } else if says("403 (Forbidden)") {
         let fix = "check repo1-s3-key and repo1-s3-key-secret, and what they may read";
         Finding::certain("store-denied", "the store refused the credentials", fix)
-    } else if says("[HostConnectError]") {
+    } else if says("[HostConnectError]") || says("ERROR: [049]") {
         let fix = "check repo1-s3-endpoint and repo1-storage-port, and whether the store is up";
         Finding::certain("store-unreachable", "the store could not be reached", fix)
     } else if says("unable to verify certificate") {
         let fix = "give the CA of the store's certificate as repo1-storage-ca-file";
         Finding::certain("store-untrusted", "the store's certificate is not trusted", fix)
-    } else if symptoms.restore_status == Some(75) {
+    } else if symptoms.restore_status == Some(37) {
+        let fix = "list the Secret with the credentials where the restore takes its configuration from, too: \
+                   dataSource.pgbackrest.configuration, beside spec.backups.pgbackrest.configuration";
+        Finding::certain("option-missing", "pgBackRest was not given an option that the restore needs", fix)
+    } else if matches!(symptoms.restore_status, Some(29 | 32 | 96)) {
+        let fix = "correct the option that pgBackRest's message names";
+        Finding::certain("option-invalid", "pgBackRest refuses an option of the restore", fix)
+    } else if symptoms.restore_status == Some(40) {
+        let fix = "give the restore an empty directory: what is there belongs to somebody else";
+        Finding::certain("data-directory-not-empty", "there are files where the restore is to go", fix)
+    } else if matches!(symptoms.restore_status, Some(55 | 75)) {
         let fix =
             "check repo1-path and the bucket against where the objects really are: `pgbackrest repo-ls`";
         Finding::certain("no-backup-set", "pgBackRest found no backup to restore", fix)
@@ -139,6 +149,10 @@ mod tests {
             "store-untrusted"
         );
         assert_eq!(code(restore("ERROR: [075]: no backup set found to restore")), "no-backup-set");
+        let ended = |status: i32, output: &str| Symptoms { restore_status: Some(status), ..restore(output) };
+        assert_eq!(code(ended(37, "ERROR: [037]: requires option: repo1-s3-key")), "option-missing");
+        assert_eq!(code(ended(32, "ERROR: [032]: 'x' must begin with /")), "option-invalid");
+        assert_eq!(code(ended(40, "ERROR: [040]: it contains files")), "data-directory-not-empty");
         assert_eq!(code(server("LOG:  all is well")), "not-reborn");
         let burned = Symptoms { encrypted: Some(Encryption::WithoutKey), ..restore("ERROR: [075]: x") };
         assert_eq!(code(burned), "repository-key-missing");

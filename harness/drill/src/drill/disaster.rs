@@ -5,7 +5,10 @@ use crate::{
     Ashes, Castle, Error, Identity, KeyAfterFire, RebirthPlan, Rebirthing, Result, Span,
     environment::not_reborn,
 };
-use phoenix_core::{Entry, Finding, RecoveryTarget, report::RebirthRecord};
+use phoenix_core::{
+    Entry, Finding, RecoveryTarget,
+    report::{RebirthRecord, Setback},
+};
 
 impl Drill {
     /// Destroys the castle, with proof.
@@ -74,6 +77,34 @@ impl Drill {
             Ok(rebirthing)
         });
         begun.await
+    }
+
+    /// Asks the castle to come back with a mistake in its configuration. It must fail for this reason and no
+    /// other; what came up is destroyed, and the mistake corrected.
+    pub async fn setback(
+        &mut self,
+        place: &(impl crate::Misconfigure + ?Sized),
+        ashes: Box<dyn Ashes>,
+        mistake: crate::Mistake,
+        code: &str,
+    ) -> Result<Box<dyn Ashes>> {
+        let planted = place.misconfigure(mistake).await?;
+        let plan = RebirthPlan { target: RecoveryTarget::Latest, key: KeyAfterFire::Kept };
+        let failed = self.scene.spans.run("rebirth that must fail", async |span| {
+            let mut rebirthing = ashes.rebirth(plan, span).await?;
+            let finding = rebirthing.failure(span).await?;
+            span.detail(format!("{planted} · {}: {}", finding.code, finding.sentence));
+            Ok((finding, rebirthing, span.elapsed()))
+        });
+        let (finding, rebirthing, elapsed) = failed.await?;
+        let held = finding.code == code;
+        let found = format!("{}: {} {:?}", finding.code, finding.sentence, finding.evidence);
+        self.report.setbacks.push(Setback { planted: planted.clone(), finding, elapsed });
+        self.save()?;
+        self.require(held, &format!("{planted}: the reason is {code}, and what was found is {found}"))?;
+        let ashes = self.wipe_again(rebirthing).await?;
+        place.correct().await?;
+        Ok(ashes)
     }
 
     /// Takes a living castle back in place, from its local repository.

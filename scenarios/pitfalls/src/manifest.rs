@@ -1,0 +1,23 @@
+//! The manifest: what the cluster or its operator refuses, loudly or in an event alone.
+
+use phoenix_core::Verdict;
+use phoenix_drill::{Drill, Misconfigure, Mistake, Result, Scenario};
+
+/// What it says of itself.
+pub const ABOUT: Scenario = Scenario {
+    name: "pitfalls-manifest",
+    family: "pitfalls",
+    promise: "a manifest that is refused is named with its line, and the corrected one brings every row back",
+    expected: Verdict::Valid,
+    finding: None,
+};
+
+/// Plays it.
+pub async fn play(drill: &mut Drill, place: &(impl Misconfigure + ?Sized)) -> Result<Verdict> {
+    let mistakes = [
+        (Mistake::UserName, "manifest-refused"),
+        (Mistake::UndeclaredField, "manifest-refused"),
+        (Mistake::OptionRefused, "option-refused"),
+    ];
+    crate::overcome(drill, place, &mistakes).await
+}
