@@ -20,6 +20,7 @@ pub struct Need {
 pub async fn examine(castle: &Castle) -> Vec<Need> {
     let mut needs = local(castle).await;
     needs.extend(containers(castle).await);
+    needs.extend(cluster(castle).await);
     needs
 }
 
@@ -40,6 +41,12 @@ async fn local(castle: &Castle) -> Vec<Need> {
         ],
         Err(error) => vec![missing("local", &error)],
     }
+}
+
+async fn cluster(castle: &Castle) -> Vec<Need> {
+    let found = phoenix_cluster::needs(&castle.cluster).await;
+    let need = |(what, state)| Need { environment: "cluster", what, state };
+    found.into_iter().map(need).collect()
 }
 
 async fn containers(castle: &Castle) -> Vec<Need> {

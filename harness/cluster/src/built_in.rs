@@ -239,7 +239,11 @@ impl BuiltIn {
     /// Waits until there is a primary that has its role and its users, or a sign that there never will be.
     async fn database(&self, span: &Span) -> Result<()> {
         let castle = ComingUp::castle(&self.plant, &self.phase)?;
-        if let Phase::Rebirth(plan) = &self.phase {
+        // without a data source the operator restores nothing, and says nothing of it
+        let restores = self.manifest()?.pointer("/spec/dataSource").is_some();
+        if let Phase::Rebirth(plan) = &self.phase
+            && restores
+        {
             let name = format!("restore and recovery to {}", plan.target.kind());
             span.run(&name, async |_| castle.restored("~").await).await?;
         }

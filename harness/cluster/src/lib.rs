@@ -7,6 +7,7 @@ mod built_in;
 mod castle;
 mod coming_up;
 mod config;
+mod doctor;
 mod evidence;
 mod in_place;
 mod kubernetes;
@@ -27,4 +28,5 @@ mod wipe;
 
 pub use birth::Cluster;
 pub use config::{ClusterConfig, Images, Names, OperatorConfig, PlatformConfig, User, WipeKind};
+pub use doctor::{Need, needs};
 pub use sweep::Remover;

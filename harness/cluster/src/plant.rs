@@ -167,8 +167,8 @@ impl Plant {
         let mut store = self.store.clone();
         store.repository.bucket = bucket.to_owned();
         match store.inspector(&self.beside.yard.engine).await {
-            Ok(inspector) => inspector.list("").await.is_ok(),
-            Err(_) => false,
+            Ok(inspector) => inspector.bucket_exists().await.unwrap_or(true),
+            Err(_) => true,
         }
     }
 

@@ -3,8 +3,10 @@
 use crate::platform::LABEL;
 use futures::future::join_all;
 use phoenix_docker::Engine;
-use phoenix_drill::{Error, Resource, Result, Work, sweep};
-use std::collections::BTreeSet;
+use phoenix_drill::{Error, Resource, Result, Work, pause, sweep};
+use std::{collections::BTreeSet, time::Duration};
+
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// Removes the kind clusters that a run named.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +18,11 @@ impl sweep::Remover for Remover {
             if !resources.iter().any(|resource| matches!(resource, Resource::KindCluster { .. })) {
                 return Ok(());
             }
-            remove(&Engine::connect().await?, run, resources).await
+            let engine = Engine::connect().await?;
+            remove(&engine, run, resources).await?;
+            // what was asked for when the harness was killed may be on its way
+            pause(SETTLE).await;
+            remove(&engine, run, resources).await
         })
     }
 }

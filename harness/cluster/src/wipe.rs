@@ -19,7 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-const DEADLINE: Duration = Duration::from_secs(180);
+/// What is not gone by then is left, and found by the inventory.
+const DEADLINE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(200);
 
 type Left = Vec<(&'static str, BTreeSet<String>)>;
