@@ -2,7 +2,7 @@
 
 use crate::{arguments::EnvironmentName, run::Place};
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use phoenix_cluster::{ClusterConfig, PlatformConfig, WipeKind};
+use phoenix_cluster::ClusterConfig;
 use phoenix_containers::{ContainersConfig, Images};
 use phoenix_core::{Secret, SegmentSize};
 use phoenix_drill::{Keep, Settings, Target};
@@ -73,24 +73,6 @@ struct ContainersSection {
     store: Option<StoreSection>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-struct ClusterSection {
-    workers: Option<u8>,
-    wipe: Option<WipeWord>,
-    postgresql: Option<u16>,
-    storage_class: Option<String>,
-    volume_size: Option<String>,
-    operator_manifests: Option<String>,
-    node_image: Option<String>,
-    registry_image: Option<String>,
-    store_image: Option<String>,
-    operator_image: Option<String>,
-    postgres_image: Option<String>,
-    pgbackrest_image: Option<String>,
-    pgbouncer_image: Option<String>,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct StoreSection {
@@ -123,14 +105,6 @@ enum KeepWord {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum WipeWord {
-    Database,
-    Namespace,
-    Platform,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 enum StorageWord {
     Tmpfs,
     Disk,
@@ -154,6 +128,9 @@ macro_rules! from_text {
 from_text!(Bytes(u64) by parse_bytes);
 from_text!(Period(Duration) by humantime::parse_duration);
 from_text!(TargetText(Target) by str::parse::<Target>);
+
+mod cluster;
+use cluster::ClusterSection;
 
 /// Reads a size: `512`, `64MB`, `1GiB`.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
@@ -324,31 +301,8 @@ pub fn parse(
     set(&mut images.store, containers.store_image);
     set(&mut images.base, containers.base_image);
     config.images = images.overridden(&variable);
-    castle.cluster = of_cluster(cluster).overridden(&variable);
+    castle.cluster = cluster.config().overridden(&variable);
     Ok(castle)
-}
-
-fn of_cluster(cluster: ClusterSection) -> ClusterConfig {
-    let mut config = ClusterConfig::default();
-    if let Some(workers) = cluster.workers {
-        config.platform = PlatformConfig::Kind { workers };
-    }
-    config.wipe = cluster.wipe.map(|wipe| match wipe {
-        WipeWord::Database => WipeKind::Database,
-        WipeWord::Namespace => WipeKind::Namespace,
-        WipeWord::Platform => WipeKind::Platform,
-    });
-    set(&mut config.postgresql, cluster.postgresql);
-    set(&mut config.volume_size, cluster.volume_size);
-    set(&mut config.operator.manifests, cluster.operator_manifests);
-    config.storage_class = cluster.storage_class;
-    let images = &mut config.images;
-    set(&mut images.node, cluster.node_image);
-    set(&mut images.registry, cluster.registry_image);
-    set(&mut images.store, cluster.store_image);
-    (images.operator, images.postgres) = (cluster.operator_image, cluster.postgres_image);
-    (images.pgbackrest, images.pgbouncer) = (cluster.pgbackrest_image, cluster.pgbouncer_image);
-    config
 }
 
 fn shipped(postgresql: Option<PathBuf>, pgbackrest: Option<PathBuf>) -> Result<Shipped, CastleFileError> {
@@ -386,6 +340,7 @@ fn set<T>(field: &mut T, value: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use phoenix_core::layers::Need;
 
     fn parse_text(text: &str) -> Result<Castle, CastleFileError> {
         let variable = |name: &str| (!name.starts_with("PHOENIX_")).then(|| format!("value of {name}"));
@@ -428,6 +383,12 @@ mod tests {
         assert_eq!(castle.local.store.unwrap().access_key, "value of CASTLE_ACCESS_KEY");
         assert_eq!(castle.containers.store.unwrap().host, "minio.example");
         assert_eq!(castle.containers.images.postgresql.as_deref(), Some("17"));
+        let layer = &castle.cluster.layers[0];
+        assert_eq!(
+            (layer.name.as_str(), &layer.needs[..]),
+            ("external-secrets", &[Need::up("platform")][..])
+        );
+        assert_eq!(castle.cluster.budgets["platform"], Duration::from_secs(120));
     }
 
     #[test]
@@ -442,6 +403,8 @@ mod tests {
         );
         assert_eq!(error("[local]\nwal-segment-size = \"3MiB\"\n").0, 2);
         assert_eq!(error("[drill\n").0, 1);
+        let circle = "[[cluster.layer]]\nname = \"a\"\nup = \"true\"\nneeds = [\"b:soon\"]\n";
+        assert_eq!(error(circle), (4, "'b:soon' is no need, such as platform or platform:ready".into()));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The cluster environment, and the birth of a castle in it.
 
-use crate::{ClusterConfig, built_in::Phase, castle::Living, evidence, plant::Plant, sweep};
+use crate::{
+    ClusterConfig, built_in::Phase, castle::Living, command_layer::ByCommand, evidence, plant::Plant, sweep,
+};
 use phoenix_docker::Engine;
 use phoenix_drill::{Castle, CastlePlan, Environment, Error, LogLine, Resource, Result, Scene, Span, Work};
 use phoenix_store::Inspector;
@@ -73,6 +75,11 @@ impl Environment for Cluster {
         Box::pin(async {
             if let Some(plant) = self.plant.get() {
                 evidence::collect(plant).await?;
+                if plant.cluster().is_ok() {
+                    for layer in plant.site.config.layers.clone() {
+                        ByCommand { site: plant.site.clone(), layer }.fall().await?;
+                    }
+                }
             }
             scene.evidence.log_lines()
         })

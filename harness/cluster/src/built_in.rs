@@ -1,6 +1,9 @@
 //! The layers that a castle has where nobody says otherwise.
 
-use crate::{coming_up::ComingUp, layers::Layer, lookout::Lookout, mistakes, plant::Plant, probe::probe};
+use crate::{
+    coming_up::ComingUp, command_layer::ByCommand, layers::Layer, lookout::Lookout, mistakes, plant::Plant,
+    probe::probe,
+};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{ResourceExt, api::ListParams};
 use phoenix_core::{Finding, layers::Need};
@@ -65,8 +68,8 @@ struct BuiltIn {
     part: Part,
 }
 
-/// All of them, for one life.
-pub(crate) fn layers(plant: &Arc<Plant>, phase: &Phase) -> Vec<Box<dyn Layer>> {
+/// All layers of one life: the built-in ones, and those of the user's beside them or in their place.
+pub(crate) fn layers(plant: &Arc<Plant>, phase: &Phase) -> Result<Vec<Box<dyn Layer>>> {
     let parts = [
         Part::Platform,
         Part::Images,
@@ -76,9 +79,29 @@ pub(crate) fn layers(plant: &Arc<Plant>, phase: &Phase) -> Vec<Box<dyn Layer>> {
         Part::Database,
         Part::Service,
     ];
-    let layer =
-        |part| Box::new(BuiltIn { plant: plant.clone(), phase: phase.clone(), part }) as Box<dyn Layer>;
-    parts.into_iter().map(layer).collect()
+    let mut layers: Vec<Box<dyn Layer>> = Vec::new();
+    for part in parts {
+        layers.push(Box::new(BuiltIn { plant: plant.clone(), phase: phase.clone(), part }));
+    }
+    for layer in &plant.site.config.layers {
+        let own = Box::new(ByCommand { site: plant.site.clone(), layer: layer.clone() });
+        match layers.iter_mut().find(|known| known.name() == layer.name) {
+            Some(known) if ["engine", "storage"].contains(&layer.name.as_str()) => *known = own,
+            Some(_) => {
+                let what = format!("a command cannot take the place of the layer {}", layer.name);
+                return Err(Error::usage(what, "give the layer in [[cluster.layer]] a name of its own"));
+            }
+            None => layers.push(own),
+        }
+    }
+    if let Some(name) =
+        plant.site.config.budgets.keys().find(|name| !layers.iter().any(|it| it.name() == *name))
+    {
+        let names: Vec<_> = layers.iter().map(|layer| layer.name()).collect();
+        let what = format!("there is a budget for {name}, which is no layer");
+        return Err(Error::usage(what, format!("name one of {}", names.join(", "))));
+    }
+    Ok(layers)
 }
 
 impl BuiltIn {
@@ -283,7 +306,7 @@ impl Layer for BuiltIn {
     }
 
     fn budget(&self) -> Option<Duration> {
-        None
+        self.plant.site.config.budgets.get(self.name()).copied()
     }
 
     fn up<'a>(&'a self, span: &'a Span) -> Work<'a, ()> {

@@ -46,7 +46,7 @@ pub(crate) enum Origin {
 impl Living {
     /// Raises every layer and asks the first question.
     pub async fn rise(plant: Arc<Plant>, phase: Phase, span: &Span) -> Result<Box<dyn Castle>> {
-        let layers = built_in::layers(&plant, &phase);
+        let layers = built_in::layers(&plant, &phase)?;
         let scene = &plant.site.scene;
         let (life, origin) = match phase {
             Phase::Birth => (0, Origin::Here),

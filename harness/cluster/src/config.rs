@@ -1,7 +1,8 @@
 //! How the cluster environment is set up. The names of all images are here and nowhere else.
 
+use phoenix_core::layers::Need;
 use phoenix_repository::ExternalStore;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// What the castle stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +135,22 @@ impl Default for Names {
     }
 }
 
+/// A layer that a command of the user's raises: Terragrunt, Helm, kubectl. One with the name of a built-in
+/// layer, `engine` or `storage`, takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLayer {
+    /// Its name.
+    pub name: String,
+    /// The layers that it needs.
+    pub needs: Vec<Need>,
+    /// What asks for it, for `sh`.
+    pub up: String,
+    /// What succeeds once it is ready, for `sh`; it is tried until then.
+    pub ready: Option<String>,
+    /// What takes it down at the end of the drill, for `sh`, if its platform still stands.
+    pub down: Option<String>,
+}
+
 /// How the cluster environment is set up.
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
@@ -153,6 +170,10 @@ pub struct ClusterConfig {
     pub storage_class: Option<String>,
     /// The size of PGDATA's volume and of the second repository's.
     pub volume_size: String,
+    /// Layers besides the built-in ones, or in their place.
+    pub layers: Vec<CommandLayer>,
+    /// How long each layer may take until it is ready, by name.
+    pub budgets: BTreeMap<String, Duration>,
     /// A store that is there already, instead of MinIO. Pods must reach it by the same name.
     pub store: Option<ExternalStore>,
 }
@@ -168,6 +189,8 @@ impl Default for ClusterConfig {
             postgresql: 17,
             storage_class: None,
             volume_size: "2Gi".to_owned(),
+            layers: Vec::new(),
+            budgets: BTreeMap::new(),
             store: None,
         }
     }

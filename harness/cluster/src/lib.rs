@@ -6,6 +6,7 @@ mod birth;
 mod built_in;
 mod castle;
 mod coming_up;
+mod command_layer;
 mod config;
 mod doctor;
 mod evidence;
@@ -27,6 +28,8 @@ mod sweep;
 mod wipe;
 
 pub use birth::Cluster;
-pub use config::{ClusterConfig, Images, Names, OperatorConfig, PlatformConfig, User, WipeKind};
+pub use config::{
+    ClusterConfig, CommandLayer, Images, Names, OperatorConfig, PlatformConfig, User, WipeKind,
+};
 pub use doctor::{Need, needs};
 pub use sweep::Remover;

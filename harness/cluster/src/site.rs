@@ -32,6 +32,11 @@ impl Site {
         Ok(Self { scene, config, directory })
     }
 
+    /// The kubeconfig of the cluster, as soon as its API answers.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directory.join("kubeconfig")
+    }
+
     /// Removes the directory.
     pub fn clear(&self) -> Result<()> {
         fs::remove_dir_all(&self.directory).doing(format!("removing {}", self.directory.display()))

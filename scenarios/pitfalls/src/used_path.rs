@@ -25,6 +25,10 @@ pub async fn play(drill: &mut Drill, place: &(impl Misconfigure + ?Sized)) -> Re
     drill.archive_everything(&*castle).await?;
 
     let ashes = drill.wipe(castle).await?;
+    drill.announce(
+        "ERROR: [",
+        "the new castle archives before its operator has upgraded the old one's stanza",
+    );
     place.misconfigure(Mistake::NoDataSource).await?;
     let castle = drill.rebirth(ashes, RecoveryTarget::Latest).await?;
     drill.judge(&*castle, Promise::EveryAcknowledgedRow).await

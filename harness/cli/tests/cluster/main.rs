@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod killed;
+mod layers;
 mod lost_wal;
 mod outside;
 #[path = "../support/mod.rs"]

@@ -100,7 +100,8 @@ impl Kind {
             "--config",
             &config.display().to_string(),
             "--kubeconfig",
-            &site.directory.join("kubeconfig").display().to_string(),
+            // kind writes it at its end; whoever is earlier has one of the same cluster
+            &site.directory.join("kubeconfig-of-kind").display().to_string(),
         ];
         let creation = create(site.clone(), self.beside.network.clone(), argv.map(str::to_owned).to_vec());
         *self.creation.lock().await = Some(tokio::spawn(creation));
@@ -148,6 +149,8 @@ impl Kind {
             Ok(Wait::NotYet("it has no kubeconfig yet".to_owned()))
         })
         .await?;
+        let text = serde_json::to_string(&kubeconfig).doing("writing the kubeconfig")?;
+        fs::write(self.site.kubeconfig(), text).doing("writing the kubeconfig")?;
         let kubernetes = Kubernetes::of(kubeconfig, None).await?;
         wait_for("the API server to answer", API_DEADLINE, LOOK, || async {
             self.not_failed().await?;
