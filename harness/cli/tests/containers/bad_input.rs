@@ -137,7 +137,10 @@ struct Outside {
     _folder: tempfile::TempDir,
 }
 
-const GATEWAY: &str = "{{(index .IPAM.Config 0).Gateway}}";
+/// The gateway of an engine's default network, or its subnet: some do not say the first, which is the second's
+/// first address.
+const GATEWAY: &str =
+    "{{with index .IPAM.Config 0}}{{if .Gateway}}{{.Gateway}}{{else}}{{.Subnet}}{{end}}{{end}}";
 
 impl Outside {
     async fn start(ca: Validity, certificate: Validity) -> Self {
@@ -187,7 +190,11 @@ impl Outside {
 
     /// The bridge's own address on this machine.
     fn host() -> String {
-        docker(&["network", "inspect", "bridge", "--format", GATEWAY])
+        let said = docker(&["network", "inspect", "bridge", "--format", GATEWAY]);
+        match said.split_once('/') {
+            Some((subnet, _)) => format!("{}1", subnet.trim_end_matches('0')),
+            None => said,
+        }
     }
 
     /// MinIO prints where it listens once it does.
