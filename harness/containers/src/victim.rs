@@ -99,7 +99,11 @@ pub(crate) async fn raise(
         return Err(died);
     }
     let port = port.ok_or_else(|| Error::unverified("starting the victim", "its port is not published"))?;
-    let (bin, postgres, pgbackrest) = furnish(plant, image, &name, furniture).await?;
+    let (bin, postgres, pgbackrest) = match furnish(plant, image, &name, furniture).await {
+        Ok(found) => found,
+        // one that dies at its start may die only now, and then that is why
+        Err(error) => return Err(plant.yard.died(&name).await?.unwrap_or(error)),
+    };
     let image = image.to_owned();
     Ok(Container { name, image, volumes, all_volumes, port, bin, postgres, pgbackrest, furniture })
 }
