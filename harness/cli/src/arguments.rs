@@ -109,6 +109,9 @@ pub struct DrillArguments {
     /// Where to play it
     #[arg(long, value_enum)]
     pub environment: Option<EnvironmentName>,
+    /// A context that no drill made and that may be drilled on, by its full name
+    #[arg(long, value_name = "CONTEXT")]
+    pub i_own: Vec<String>,
     /// Where to the protocol goes back: latest, immediate, time, lsn, xid, name (the moment after the
     /// last row), or one with a value, such as lsn:0/3000148
     #[arg(long, value_name = "TARGET")]

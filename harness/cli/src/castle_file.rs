@@ -245,7 +245,7 @@ pub fn parse(
     };
     let file: CastleFile = toml::from_str(text)
         .map_err(|error| wrong(error.message().to_owned(), error.span().unwrap_or(0..text.len())))?;
-    let CastleFile { drill, local, containers, cluster, budget } = file;
+    let CastleFile { drill, local, containers, mut cluster, budget } = file;
     let environment = drill.environment.unwrap_or_default();
     let mut castle = Castle { environment, scenario: drill.scenario, ..Castle::default() };
     let settings = &mut castle.settings;
@@ -301,7 +301,8 @@ pub fn parse(
     set(&mut images.store, containers.store_image);
     set(&mut images.base, containers.base_image);
     config.images = images.overridden(&variable);
-    castle.cluster = cluster.config().overridden(&variable);
+    let store = cluster.store.take().map(|store| external(store, &variable)).transpose()?;
+    castle.cluster = ClusterConfig { store, ..cluster.config().overridden(&variable) };
     Ok(castle)
 }
 

@@ -110,6 +110,7 @@ fn show_evidence(directory: &Path) {
 fn apply(castle: &mut Castle, asked: &DrillArguments) {
     let (settings, local) = (&mut castle.settings, &mut castle.local);
     castle.environment = asked.environment.unwrap_or(castle.environment);
+    castle.cluster.own.clone_from(&asked.i_own);
     castle.scenario = asked.scenario.clone().or(castle.scenario.take());
     let target = if asked.sealed { Some(Target::Sealed) } else { asked.target.clone() };
     settings.target = target.unwrap_or_else(|| settings.target.clone());

@@ -1,7 +1,8 @@
 //! The cluster environment, and the birth of a castle in it.
 
 use crate::{
-    ClusterConfig, built_in::Phase, castle::Living, command_layer::ByCommand, evidence, plant::Plant, sweep,
+    ClusterConfig, built_in::Phase, castle::Living, command_layer::ByCommand, config::PlatformConfig,
+    evidence, plant::Plant, sweep,
 };
 use phoenix_docker::Engine;
 use phoenix_drill::{Castle, CastlePlan, Environment, Error, LogLine, Resource, Result, Scene, Span, Work};
@@ -15,7 +16,8 @@ use tokio::sync::RwLock;
 /// A Kubernetes cluster, for one drill.
 pub struct Cluster {
     config: ClusterConfig,
-    engine: Engine,
+    /// Where nodes are containers.
+    engine: Option<Engine>,
     plant: OnceLock<Arc<Plant>>,
     /// Held while the engine makes something for this drill.
     making: Arc<RwLock<()>>,
@@ -24,7 +26,10 @@ pub struct Cluster {
 impl Cluster {
     /// Finds what it needs, or says how to get it.
     pub async fn new(config: ClusterConfig) -> Result<Self> {
-        let engine = Engine::connect().await?;
+        let engine = match config.platform {
+            PlatformConfig::Kind { .. } => Some(Engine::connect().await?),
+            PlatformConfig::Existing { .. } => None,
+        };
         Ok(Self { config, engine, plant: OnceLock::new(), making: Arc::default() })
     }
 
@@ -52,7 +57,8 @@ impl Environment for Cluster {
     }
 
     fn properties(&self) -> BTreeMap<String, String> {
-        let mut properties = BTreeMap::from([("docker".to_owned(), self.engine.version.clone())]);
+        let mut properties = BTreeMap::new();
+        properties.extend(self.engine.as_ref().map(|engine| ("docker".to_owned(), engine.version.clone())));
         if let Some(plant) = self.plant.get() {
             properties.insert("platform".to_owned(), plant.platform.name().to_owned());
             properties.insert("wipe".to_owned(), self.config.wipe().word().to_owned());
@@ -92,10 +98,11 @@ impl Environment for Cluster {
     fn stop<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
         Box::pin(async {
             let _made = self.making.write().await;
+            let Some(engine) = &self.engine else { return Ok(()) };
             for resource in scene.register.resources()? {
                 match resource {
-                    Resource::KindCluster { name } => sweep::kill_nodes(&self.engine, &name).await?,
-                    Resource::Container { name } => self.engine.kill(&name).await?,
+                    Resource::KindCluster { name } => sweep::kill_nodes(engine, &name).await?,
+                    Resource::Container { name } => engine.kill(&name).await?,
                     _ => {}
                 }
             }
@@ -107,8 +114,12 @@ impl Environment for Cluster {
         Box::pin(async {
             let _made = self.making.write().await;
             let resources = scene.register.resources()?;
-            sweep::remove(&self.engine, scene.run.as_str(), &resources).await?;
-            phoenix_docker::remove(&self.engine, scene.run.as_str(), &resources).await?;
+            let run = scene.run.as_str();
+            sweep::remove_namespaces(run, &resources).await?;
+            if let Some(engine) = &self.engine {
+                sweep::remove(engine, run, &resources).await?;
+                phoenix_docker::remove(engine, run, &resources).await?;
+            }
             match self.plant.get() {
                 Some(plant) => plant.site.clear(),
                 None => Ok(()),
@@ -118,14 +129,22 @@ impl Environment for Cluster {
 
     fn reopen(&self) -> Vec<String> {
         let Some(plant) = self.plant.get() else { return Vec::new() };
-        let name = format!("phoenix-{}", plant.site.scene.run.slug());
-        vec![
-            format!("docker ps --all --filter label=io.x-k8s.kind.cluster={name}   # its nodes, dead"),
-            format!(
-                "docker start {name}-control-plane {name}-worker {name}-worker2; export KUBECONFIG={}/kubeconfig",
-                plant.site.directory.display()
-            ),
-            "phoenix sweep --kept         # remove all of it".to_owned(),
-        ]
+        let kubeconfig = format!("export KUBECONFIG={}", plant.site.kubeconfig().display());
+        let mut commands = match self.config.platform {
+            PlatformConfig::Existing { .. } => {
+                vec![format!(
+                    "{kubeconfig}; kubectl -n {} get all   # what is left of the castle",
+                    plant.site.namespace()
+                )]
+            }
+            PlatformConfig::Kind { .. } => {
+                let nodes = format!("label=io.x-k8s.kind.cluster=phoenix-{}", plant.site.scene.run.slug());
+                vec![format!(
+                    "docker start $(docker ps --all --quiet --filter {nodes}); {kubeconfig}   # its nodes again"
+                )]
+            }
+        };
+        commands.push("phoenix sweep --kept         # remove all of it".to_owned());
+        commands
     }
 }

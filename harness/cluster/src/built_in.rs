@@ -153,6 +153,9 @@ impl BuiltIn {
 
     /// Applies the operator's manifests: its namespace first, then all the rest at once.
     async fn install(&self, span: &Span) -> Result<()> {
+        if self.plant.platform.operator_is_given() {
+            return Ok(());
+        }
         let (kubernetes, _) = self.plant.cluster()?;
         let objects = &self.plant.operator.objects;
         let is_namespace = |object: &&serde_json::Value| object["kind"] == "Namespace";

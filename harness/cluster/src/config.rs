@@ -158,6 +158,8 @@ pub struct ClusterConfig {
     pub platform: PlatformConfig,
     /// What a wipe destroys; if absent the platform on kind, the namespace on an existing cluster.
     pub wipe: Option<WipeKind>,
+    /// What the user owns although a drill did not make it: contexts, by their full names.
+    pub own: Vec<String>,
     /// The images.
     pub images: Images,
     /// The operator.
@@ -183,6 +185,7 @@ impl Default for ClusterConfig {
         Self {
             platform: PlatformConfig::default(),
             wipe: None,
+            own: Vec::new(),
             images: Images::default(),
             operator: OperatorConfig::default(),
             names: Names::default(),

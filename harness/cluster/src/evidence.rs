@@ -12,9 +12,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Copies events, conditions, every pod's logs and the PostgresCluster.
 pub(crate) async fn collect(plant: &Plant) -> Result<()> {
-    for name in [&plant.store.name, &plant.registry.name] {
-        if plant.beside.yard.engine.container(name).await?.is_some() {
-            plant.beside.yard.keep_log(name).await?;
+    if let Some(beside) = &plant.beside {
+        let store = beside.store.as_ref().map(|store| &store.name);
+        for name in store.into_iter().chain([&beside.registry.name]) {
+            if beside.yard.engine.container(name).await?.is_some() {
+                beside.yard.keep_log(name).await?;
+            }
         }
     }
     if plant.cluster().is_ok() {

@@ -1,6 +1,8 @@
 //! The operator's manifests: where they come from, and which images they bring.
 
-use crate::{config::ClusterConfig, site::Site};
+use crate::{config::ClusterConfig, kubernetes::Kubernetes, postgrescluster::label, site::Site};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Api, api::ListParams};
 use phoenix_drill::{Command, Doing, Error, Result};
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Stdio, time::Instant};
@@ -25,6 +27,19 @@ impl Operator {
         let mut operator = Self { objects: parsed.await.doing("reading the operator's manifests")?? };
         operator.override_image(&site.config)?;
         Ok(operator)
+    }
+
+    /// The operator that runs in a cluster already.
+    pub async fn running(kubernetes: &Kubernetes) -> Result<Self> {
+        let everywhere: Api<Deployment> = Api::all(kubernetes.client.clone());
+        let labelled = ListParams::default().labels(&label("control-plane"));
+        let found = everywhere.list(&labelled).await.doing("looking for the operator")?;
+        let advice =
+            "install the Crunchy Postgres Operator: a drill installs nothing in a cluster that is there";
+        let missing = || Error::missing("no Crunchy Postgres Operator runs in this cluster", advice);
+        let deployment = found.items.into_iter().next().ok_or_else(missing)?;
+        let object = serde_json::to_value(deployment).doing("reading the operator's Deployment")?;
+        Ok(Self { objects: vec![object] })
     }
 
     fn deployment(&self) -> Result<&Value> {

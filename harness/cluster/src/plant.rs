@@ -2,12 +2,12 @@
 
 use crate::{
     ClusterConfig,
-    config::PlatformConfig,
+    config::{PlatformConfig, WipeKind},
     kubernetes::Kubernetes,
     lookout::Lookout,
     manifests::{Manifests, STANZA},
     operator::Operator,
-    platform::{Kind, Platform, write_mirrors},
+    platform::{Existing, Kind, Platform, write_mirrors},
     postgrescluster::label,
     site::{Beside, Site},
     sql::{Administrator, Application, Door, pod_name},
@@ -15,14 +15,15 @@ use crate::{
 use k8s_openapi::api::core::v1::Pod;
 use phoenix_core::SegmentSize;
 use phoenix_docker::{Engine, ImageName, Minio, MinioPlan, REGISTRY_PORT, Registry, Role, Yard, names};
-use phoenix_drill::{CastlePlan, Error, Mistake, Result, Scene, Span, Work};
+use phoenix_drill::{CastlePlan, Doing, Error, Mistake, Resource, Result, Scene, Span, Work};
 use phoenix_postgres::{
     Sql,
-    pgbackrest::{PgBackRest, shell_line},
+    pgbackrest::{PgBackRest, S3, shell_line},
 };
 use phoenix_repository::{Host, Ran, Vault, Victim};
 use phoenix_store::Credentials;
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -30,19 +31,19 @@ use tokio::sync::RwLock;
 
 /// Where `castle.toml` says how this environment is set up.
 const SECTION: &str = "[cluster]";
+const STORE_SECTION: &str = "[cluster.store]";
 /// The container with PostgreSQL in an instance's pod.
 pub(crate) const DATABASE: &str = "database";
 
 /// What one drill on a cluster stands on.
 pub(crate) struct Plant {
     pub site: Arc<Site>,
-    pub beside: Arc<Beside>,
+    /// What stands beside the cluster, if anything does.
+    pub beside: Option<Arc<Beside>>,
     pub platform: Box<dyn Platform>,
     pub operator: Operator,
-    /// The images that the nodes pull.
+    /// The images that the nodes pull: the operator's, PostgreSQL's, pgBackRest's, pgBouncer's.
     pub images: Vec<String>,
-    pub registry: Registry,
-    pub store: Minio,
     pub vault: Vault,
     pub ca_pem: String,
     /// What is wrong with the next rebirth, on purpose.
@@ -52,88 +53,132 @@ pub(crate) struct Plant {
 }
 
 impl Plant {
-    /// Lays the ground: the network and what stands on it beside the cluster, which is not raised yet.
+    /// Lays the ground: finds the platform or says what it will be, and chooses the store.
     pub async fn lay(
-        config: ClusterConfig,
-        engine: Engine,
+        mut config: ClusterConfig,
+        engine: Option<Engine>,
         making: Arc<RwLock<()>>,
         scene: Arc<Scene>,
         plan: CastlePlan,
         span: &Span,
     ) -> Result<Self> {
-        let yard = Yard::open(engine, scene.clone(), making)?;
-        let site = Arc::new(Site::new(scene.clone(), config)?);
+        match (config.platform.clone(), engine) {
+            (PlatformConfig::Existing { kubeconfig, context }, _) => {
+                allowed(&config, &context)?;
+                let slug = scene.run.slug();
+                // unique to the run: whoever else is there is not met
+                let suffix = &slug[slug.len().saturating_sub(8)..];
+                config.names.namespace = format!("{}-{suffix}", config.names.namespace);
+                let site = Arc::new(Site::new(scene, config)?);
+                Self::on_existing(site, kubeconfig, &context, plan).await
+            }
+            (PlatformConfig::Kind { workers }, Some(engine)) => {
+                let yard = Yard::open(engine, scene.clone(), making)?;
+                Self::on_kind(Arc::new(Site::new(scene, config)?), yard, workers, plan, span).await
+            }
+            (PlatformConfig::Kind { .. }, None) => Err(Error::Demand("kind needs an engine".into())),
+        }
+    }
+
+    async fn on_existing(
+        site: Arc<Site>,
+        kubeconfig: Option<PathBuf>,
+        context: &str,
+        plan: CastlePlan,
+    ) -> Result<Self> {
+        let platform = Existing::find(&site, kubeconfig.clone(), context).await?;
+        // by the kubeconfig that stays: the drill's own copy may be gone before its namespace is
+        let (name, context) = (site.namespace().to_owned(), context.to_owned());
+        site.scene.register.record(&Resource::Namespace { name, kubeconfig, context })?;
+        let operator = Operator::running(platform.kubernetes()).await?;
+        let images = operator.images(&site.config)?;
+        let (repository, ca_pem) = external(&site)?;
+        Ok(Self::of(site, None, Box::new(platform), operator, images, (repository, ca_pem), plan))
+    }
+
+    /// The network and what stands on it beside the cluster; nothing is raised yet.
+    async fn on_kind(
+        site: Arc<Site>,
+        yard: Yard,
+        workers: u8,
+        plan: CastlePlan,
+        span: &Span,
+    ) -> Result<Self> {
+        let (scene, config) = (&site.scene, &site.config);
         let operator = span.run("operator's manifests", async |_| Operator::read(&site).await);
         let network = names::name(&scene.run, "net");
         let laid = async {
             span.run("network", async |_| yard.make_network(&network, Role::Store).await).await?;
-            let images = &site.config.images;
-            yard.have(&images.node, "node-image", SECTION, span).await?;
-            yard.have(&images.registry, "registry-image", SECTION, span).await?;
-            yard.have(&images.store, "store-image", SECTION, span).await
+            yard.have(&config.images.node, "node-image", SECTION, span).await?;
+            yard.have(&config.images.registry, "registry-image", SECTION, span).await?;
+            if config.store.is_none() {
+                yard.have(&config.images.store, "store-image", SECTION, span).await?;
+            }
+            Ok(())
         };
-        let (operator, _) = futures::try_join!(operator, laid)?;
-        let images = operator.images(&site.config)?;
-        let store = Minio::plan(
-            &yard,
-            MinioPlan {
-                bucket: &site.config.names.bucket,
-                credentials: Credentials::generate(),
-                also_known_as: &[],
-                ca_file: "",
-            },
-        )?;
+        let (operator, ()) = futures::try_join!(operator, laid)?;
+        let images = operator.images(config)?;
+        let minio = MinioPlan {
+            bucket: &config.names.bucket,
+            credentials: Credentials::generate(),
+            also_known_as: &[],
+            ca_file: "",
+        };
+        let store = config.store.is_none().then(|| Minio::plan(&yard, minio)).transpose()?;
+        let chosen = match &store {
+            Some(store) => (store.repository.clone(), store.certificates.ca_pem.clone()),
+            None => external(&site)?,
+        };
         let registry = Registry::plan(&yard);
         let hosts = images.iter().map(|image| ImageName::read(image).host).collect();
         let mirrors = write_mirrors(&site.directory, &format!("{}:{REGISTRY_PORT}", registry.name), &hosts)?;
-        let beside = Arc::new(Beside { yard, network });
-        let platform: Box<dyn Platform> = match site.config.platform {
-            PlatformConfig::Kind { workers } => {
-                Box::new(Kind::new(site.clone(), beside.clone(), workers, Some(mirrors)))
-            }
-            PlatformConfig::Existing { .. } => {
-                return Err(Error::usage(
-                    "existing clusters cannot be drilled yet",
-                    "use platform = \"kind\"",
-                ));
-            }
-        };
-        let vault = Vault::new(store.repository.clone(), SegmentSize::DEFAULT, plan).with_stanza(STANZA);
-        let ca_pem = store.certificates.ca_pem.clone();
+        let beside = Arc::new(Beside { yard, network, registry, store });
+        let platform = Kind::new(site.clone(), beside.clone(), workers, Some(mirrors));
+        Ok(Self::of(site, Some(beside), Box::new(platform), operator, images, chosen, plan))
+    }
+
+    fn of(
+        site: Arc<Site>,
+        beside: Option<Arc<Beside>>,
+        platform: Box<dyn Platform>,
+        operator: Operator,
+        images: Vec<String>,
+        (repository, ca_pem): (S3, String),
+        plan: CastlePlan,
+    ) -> Self {
+        let vault = Vault::new(repository, SegmentSize::DEFAULT, plan).with_stanza(STANZA);
         let (mistake, cluster) = (Mutex::default(), Mutex::default());
-        Ok(Self {
-            site,
-            beside,
-            platform,
-            operator,
-            images,
-            registry,
-            store,
-            vault,
-            ca_pem,
-            mistake,
-            cluster,
-        })
+        Self { site, beside, platform, operator, images, vault, ca_pem, mistake, cluster }
     }
 
     /// Opens the store and the registry, which outlive the fire.
     pub async fn open_beside(&self, span: &Span) -> Result<()> {
-        let (yard, network) = (&self.beside.yard, self.beside.network.as_str());
         let images = &self.site.config.images;
         let store = span.run("store", async |_| {
-            self.vault.look_through(self.store.open(yard, network, &images.store, SECTION).await?);
+            let inspector = match (&self.site.config.store, self.beside.as_deref()) {
+                (Some(external), _) => external.open(&self.vault.store, STORE_SECTION).await?,
+                (None, Some(Beside { yard, network, store: Some(store), .. })) => {
+                    store.open(yard, network, &images.store, SECTION).await?
+                }
+                (None, _) => return Err(Error::Demand("a drill has a store".into())),
+            };
+            self.vault.look_through(inspector);
             Ok(())
         });
-        let registry = span.run("registry", async |span| {
-            self.registry.open(yard, network, &images.registry, SECTION).await?;
-            for image in &self.images {
-                yard.have(image, "an image", SECTION, span).await?;
-                span.progress(format!("{image} into the registry"));
-                self.registry.hold(yard, image).await?;
-            }
-            span.detail(format!("{} images", self.images.len()));
-            Ok(())
-        });
+        let registry = async {
+            let Some(Beside { yard, network, registry, .. }) = self.beside.as_deref() else { return Ok(()) };
+            let held = span.run("registry", async |span| {
+                registry.open(yard, network, &images.registry, SECTION).await?;
+                for image in &self.images {
+                    yard.have(image, "an image", SECTION, span).await?;
+                    span.progress(format!("{image} into the registry"));
+                    registry.hold(yard, image).await?;
+                }
+                span.detail(format!("{} images", self.images.len()));
+                Ok(())
+            });
+            held.await
+        };
         futures::try_join!(store, registry).map(drop)
     }
 
@@ -162,11 +207,20 @@ impl Plant {
         manifest.pointer("/spec/dataSource/pgbackrest").cloned()
     }
 
-    /// Whether the drill's own store has this bucket.
+    /// Whether the store has this bucket; yes, if it does not say.
     pub async fn has_bucket(&self, bucket: &str) -> bool {
-        let mut store = self.store.clone();
-        store.repository.bucket = bucket.to_owned();
-        match store.inspector(&self.beside.yard.engine).await {
+        let store = S3 { bucket: bucket.to_owned(), ..self.vault.store.clone() };
+        let inspector = match (&self.site.config.store, self.beside.as_deref()) {
+            (Some(external), _) => {
+                let endpoint = format!("https://{}:{}", external.host, external.port);
+                phoenix_repository::inspect(&store, &endpoint, &external.ca_file)
+            }
+            (None, Some(Beside { yard, store: Some(minio), .. })) => {
+                Minio { repository: store, ..minio.clone() }.inspector(&yard.engine).await
+            }
+            (None, _) => return true,
+        };
+        match inspector {
             Ok(inspector) => inspector.bucket_exists().await.unwrap_or(true),
             Err(_) => true,
         }
@@ -207,6 +261,34 @@ impl Plant {
         let administrator = Administrator { kubernetes, namespace, pod: primary };
         Ok(Arc::new(Sql::of_application(application, administrator)))
     }
+}
+
+/// A context that a drill did not make is refused, unless its owner names it in full.
+fn allowed(config: &ClusterConfig, context: &str) -> Result<()> {
+    if !config.own.iter().any(|own| own == context) {
+        let what = format!("a drill did not make the cluster of the context {context}");
+        let advice = format!("if it may be drilled on, say so with its full name: --i-own {context}");
+        return Err(Error::usage(what, advice));
+    }
+    if config.wipe() == WipeKind::Platform {
+        let what = format!("the cluster of the context {context} is not the drill's to destroy");
+        return Err(Error::usage(what, "choose wipe = \"namespace\" or \"database\""));
+    }
+    Ok(())
+}
+
+/// The drill's own path in a store that is there already, and its CA.
+fn external(site: &Site) -> Result<(S3, String)> {
+    let Some(store) = &site.config.store else {
+        let advice = "describe one that its pods reach in [cluster.store] of castle.toml";
+        return Err(Error::usage(
+            "a cluster that is there already needs a store that is there already",
+            advice,
+        ));
+    };
+    let repository = store.repository(&site.scene.run.slug(), Path::new(""));
+    let doing = || format!("reading {}", store.ca_file.display());
+    Ok((repository, std::fs::read_to_string(&store.ca_file).doing(doing())?))
 }
 
 impl Victim for Plant {

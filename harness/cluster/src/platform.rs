@@ -1,7 +1,9 @@
 //! What a castle stands on. A platform makes a Kubernetes cluster, or takes one as given.
 
+mod existing;
 mod kind;
 
+pub(crate) use existing::Existing;
 pub(crate) use kind::{Kind, LABEL, write_mirrors};
 
 use crate::kubernetes::Kubernetes;
@@ -15,6 +17,8 @@ pub(crate) type Remains = Vec<(&'static str, BTreeSet<String>)>;
 pub(crate) trait Platform: Send + Sync {
     /// `kind`, `existing`.
     fn name(&self) -> &'static str;
+    /// Whether the operator is there, and is not the drill's to install.
+    fn operator_is_given(&self) -> bool;
     /// Raises it, and comes back as soon as its API answers.
     fn up<'a>(&'a self, span: &'a Span) -> Work<'a, Kubernetes>;
     /// Waits until every node is ready.
@@ -23,6 +27,6 @@ pub(crate) trait Platform: Send + Sync {
     fn destroy(&self) -> Work<'_, ()>;
     /// What is left of it.
     fn remains(&self) -> Work<'_, Remains>;
-    /// Directories of volumes of a namespace on the nodes, by name.
-    fn volume_directories<'a>(&'a self, namespace: &'a str) -> Work<'a, BTreeSet<String>>;
+    /// Directories of volumes of a namespace on the nodes, by name; `None` where nodes cannot be looked at.
+    fn volume_directories<'a>(&'a self, namespace: &'a str) -> Work<'a, Option<BTreeSet<String>>>;
 }

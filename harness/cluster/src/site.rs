@@ -1,7 +1,7 @@
 //! What one drill on a cluster has in hand whatever it stands on.
 
 use crate::ClusterConfig;
-use phoenix_docker::Yard;
+use phoenix_docker::{Minio, Registry, Yard};
 use phoenix_drill::{Command, Doing, Resource, Result, Scene};
 use std::{fs, path::PathBuf, sync::Arc, time::Instant};
 
@@ -18,6 +18,10 @@ pub(crate) struct Beside {
     pub yard: Yard,
     /// The network of the nodes, the store and the registry.
     pub network: String,
+    /// From which the nodes pull.
+    pub registry: Registry,
+    /// The drill's own store; `None` if there is one already.
+    pub store: Option<Minio>,
 }
 
 impl Site {

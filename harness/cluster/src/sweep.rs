@@ -1,12 +1,17 @@
 //! Removes what a run of this environment named in the register.
 
-use crate::platform::LABEL;
+use crate::{kubernetes::Kubernetes, manifests::RUN, platform::LABEL};
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{ResourceExt, api::DeleteParams, config::Kubeconfig};
 use phoenix_docker::Engine;
-use phoenix_drill::{Error, Resource, Result, Work, pause, sweep};
+use phoenix_drill::{Doing, Error, Resource, Result, Wait, Work, pause, sweep, wait_for};
 use std::{collections::BTreeSet, time::Duration};
 
 const SETTLE: Duration = Duration::from_secs(1);
+/// A namespace whose pods linger goes after their grace.
+const GONE: Duration = Duration::from_secs(180);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Removes the kind clusters that a run named.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +20,7 @@ pub struct Remover;
 impl sweep::Remover for Remover {
     fn remove<'a>(&'a self, run: &'a str, resources: &'a [Resource]) -> Work<'a, ()> {
         Box::pin(async move {
+            remove_namespaces(run, resources).await?;
             if !resources.iter().any(|resource| matches!(resource, Resource::KindCluster { .. })) {
                 return Ok(());
             }
@@ -41,6 +47,32 @@ pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -
             engine.remove_container(node).await
         }));
         removed.await.into_iter().collect::<Result<()>>()?;
+    }
+    Ok(())
+}
+
+/// Removes the namespaces that a run named in clusters that stay, if they bear its label, and waits until
+/// they are gone.
+pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Result<()> {
+    for resource in resources {
+        let Resource::Namespace { name, kubeconfig, context } = resource else { continue };
+        let doing = || format!("removing the namespace {name} of the context {context}");
+        let read = kubeconfig.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
+        let kubernetes = Kubernetes::of(read.doing(doing())?, Some(context)).await?;
+        let namespaces = kubernetes.global::<Namespace>();
+        wait_for(&format!("the namespace {name} to be gone"), GONE, LOOK, || async {
+            let Some(found) = namespaces.get_opt(name).await.doing(doing())? else {
+                return Ok(Wait::Ready(()));
+            };
+            if found.labels().get(RUN).is_none_or(|label| label != run) {
+                return Err(Error::unverified(doing(), "it does not bear this run's label"));
+            }
+            if found.metadata.deletion_timestamp.is_none() {
+                namespaces.delete(name, &DeleteParams::default()).await.doing(doing())?;
+            }
+            Ok(Wait::NotYet("it is going".to_owned()))
+        })
+        .await?;
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ async fn left_of_database(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left
     let of_cluster =
         ListParams::default().labels(&format!("{}={}", label("cluster"), plant.site.config.names.cluster));
     let doing = "taking the inventory";
-    Ok(vec![
+    let mut left = vec![
         ("PostgresClusters", names(clusters.list(&all).await.doing(doing)?)),
         ("pods", names(kubernetes.all::<Pod>(namespace).list(&of_cluster).await.doing(doing)?)),
         // whosever they are: the next restore would find what is in them
@@ -116,8 +116,10 @@ async fn left_of_database(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left
         ("services", names(kubernetes.all::<Service>(namespace).list(&of_cluster).await.doing(doing)?)),
         ("Secrets", names(kubernetes.all::<Secret>(namespace).list(&of_cluster).await.doing(doing)?)),
         ("volumes", volumes(kubernetes, namespace).await?),
-        ("volume directories", plant.platform.volume_directories(namespace).await?),
-    ])
+    ];
+    let directories = plant.platform.volume_directories(namespace).await?;
+    left.extend(directories.map(|directories| ("volume directories", directories)));
+    Ok(left)
 }
 
 async fn namespace(plant: &Plant, span: &Span) -> Result<Left> {
@@ -145,11 +147,10 @@ async fn namespace(plant: &Plant, span: &Span) -> Result<Left> {
             Err(kube::Error::Api(status)) if status.code == 404 => BTreeSet::new(),
             Err(error) => return Err(Error::unverified("taking the inventory", short(&error))),
         };
-        Ok(vec![
-            ("namespaces", there),
-            ("volumes", volumes(&kubernetes, namespace).await?),
-            ("volume directories", plant.platform.volume_directories(namespace).await?),
-        ])
+        let mut left = vec![("namespaces", there), ("volumes", volumes(&kubernetes, namespace).await?)];
+        let directories = plant.platform.volume_directories(namespace).await?;
+        left.extend(directories.map(|directories| ("volume directories", directories)));
+        Ok(left)
     };
     let patience = span.run("deletion", async |span| {
         wait_for("the namespace to be gone", DEADLINE, LOOK, || async {

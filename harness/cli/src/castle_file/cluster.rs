@@ -1,15 +1,18 @@
 //! The section `[cluster]`.
 
-use super::{Period, set};
+use super::{Period, StoreSection, set};
 use phoenix_cluster::{ClusterConfig, CommandLayer, PlatformConfig, WipeKind};
 use phoenix_core::layers::Need;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub(super) struct ClusterSection {
     workers: Option<u8>,
+    context: Option<String>,
+    kubeconfig: Option<PathBuf>,
+    pub(super) store: Option<StoreSection>,
     wipe: Option<WipeWord>,
     postgresql: Option<u16>,
     storage_class: Option<String>,
@@ -60,10 +63,12 @@ fn parse_need(text: &str) -> Result<Need, String> {
 impl ClusterSection {
     /// What the section asks for.
     pub(super) fn config(self) -> ClusterConfig {
-        let mut config = ClusterConfig::default();
-        if let Some(workers) = self.workers {
-            config.platform = PlatformConfig::Kind { workers };
-        }
+        let platform = match (self.context, self.workers) {
+            (Some(context), _) => PlatformConfig::Existing { kubeconfig: self.kubeconfig, context },
+            (None, Some(workers)) => PlatformConfig::Kind { workers },
+            (None, None) => PlatformConfig::default(),
+        };
+        let mut config = ClusterConfig { platform, ..ClusterConfig::default() };
         config.wipe = self.wipe.map(|wipe| match wipe {
             WipeWord::Database => WipeKind::Database,
             WipeWord::Namespace => WipeKind::Namespace,

@@ -245,6 +245,10 @@ impl Platform for Kind {
         "kind"
     }
 
+    fn operator_is_given(&self) -> bool {
+        false
+    }
+
     fn up<'a>(&'a self, span: &'a Span) -> Work<'a, Kubernetes> {
         Box::pin(self.rise(span))
     }
@@ -261,8 +265,8 @@ impl Platform for Kind {
         Box::pin(self.left())
     }
 
-    fn volume_directories<'a>(&'a self, namespace: &'a str) -> Work<'a, BTreeSet<String>> {
-        Box::pin(self.directories(namespace))
+    fn volume_directories<'a>(&'a self, namespace: &'a str) -> Work<'a, Option<BTreeSet<String>>> {
+        Box::pin(async move { self.directories(namespace).await.map(Some) })
     }
 }
 
