@@ -135,7 +135,7 @@ impl Kind {
                 return Ok(Wait::NotYet("its port is not published yet".to_owned()));
             };
             for file in ADMIN {
-                // it is written a moment before the one that needs no rights, which older versions lack
+                // the one that needs no rights is preferred, and older versions lack it
                 let early = || ordinary.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 20;
                 if file == ADMIN[1] && early() {
                     continue;
