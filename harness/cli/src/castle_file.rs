@@ -5,15 +5,12 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use phoenix_cluster::ClusterConfig;
 use phoenix_containers::{ContainersConfig, Images};
 use phoenix_core::{Secret, SegmentSize};
-use phoenix_drill::{Keep, Settings, Target};
+use phoenix_drill::{Keep, Settings};
 use phoenix_local::{LocalConfig, Storage};
 use phoenix_postgres::settings::Shipped;
 use phoenix_repository::ExternalStore;
 use serde::Deserialize;
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -95,59 +92,12 @@ struct BudgetSection {
     rpo_wal: Option<Bytes>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum KeepWord {
-    Never,
-    OnFailure,
-    Always,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum StorageWord {
-    Tmpfs,
-    Disk,
-}
-
-/// A value that is read from text by `FromStr` or a function like it.
-macro_rules! from_text {
-    ($name:ident($inner:ty) by $parse:expr) => {
-        #[derive(Debug, Clone, Deserialize)]
-        #[serde(try_from = "String")]
-        struct $name($inner);
-
-        impl TryFrom<String> for $name {
-            type Error = String;
-            fn try_from(text: String) -> Result<Self, String> {
-                $parse(&text).map(Self).map_err(|error| error.to_string())
-            }
-        }
-    };
-}
-from_text!(Bytes(u64) by parse_bytes);
-from_text!(Period(Duration) by humantime::parse_duration);
-from_text!(TargetText(Target) by str::parse::<Target>);
-
+#[macro_use]
+mod values;
 mod cluster;
 use cluster::ClusterSection;
-
-/// Reads a size: `512`, `64MB`, `1GiB`.
-pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
-    let unit = match text[digits.len()..].trim() {
-        "" | "B" => 1,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err(format!("'{text}' is not a size, such as 64MB or 1GiB")),
-    };
-    let number: u64 = digits.parse().map_err(|_| format!("'{text}' is not a size, such as 64MB or 1GiB"))?;
-    number.checked_mul(unit).ok_or_else(|| format!("'{text}' is too large"))
-}
+pub use values::parse_bytes;
+use values::{Bytes, KeepWord, Period, StorageWord, TargetText};
 
 /// What the file asks for.
 #[derive(Debug, Clone, Default)]
@@ -389,7 +339,7 @@ mod tests {
             (layer.name.as_str(), &layer.needs[..]),
             ("external-secrets", &[Need::up("platform")][..])
         );
-        assert_eq!(castle.cluster.budgets["platform"], Duration::from_secs(120));
+        assert_eq!(castle.cluster.budgets["platform"], std::time::Duration::from_secs(120));
     }
 
     #[test]
@@ -406,14 +356,5 @@ mod tests {
         assert_eq!(error("[drill\n").0, 1);
         let circle = "[[cluster.layer]]\nname = \"a\"\nup = \"true\"\nneeds = [\"b:soon\"]\n";
         assert_eq!(error(circle), (4, "'b:soon' is no need, such as platform or platform:ready".into()));
-    }
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        let sizes = ["7", "64MB", "1GiB", "2 KiB"].map(|text| parse_bytes(text).unwrap());
-        assert_eq!(sizes, [7, 64_000_000, 1 << 30, 2048]);
-        for text in ["", "MB", "1.5GB", "1TB", "-1", "99999999999GiB"] {
-            parse_bytes(text).unwrap_err();
-        }
     }
 }

@@ -64,12 +64,7 @@ async fn containers(castle: &Castle) -> Vec<Need> {
     let images = &castle.containers.images;
     let victim = images.victim.as_ref().unwrap_or(&images.base);
     for (what, image) in [("the store's image", &images.store), ("the victim's image", victim)] {
-        let state = match engine.image(image).await {
-            Ok(Some(_)) => format!("{image}, here"),
-            Ok(None) => format!("{image}, not here yet: a drill pulls it"),
-            Err(error) => format!("{image}: {}", error.chain()),
-        };
-        needs.push(need(what, state));
+        needs.push(need(what, engine.told(image).await));
     }
     needs
 }

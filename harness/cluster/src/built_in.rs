@@ -1,22 +1,23 @@
 //! The layers that a castle has where nobody says otherwise.
 
 use crate::{
-    coming_up::ComingUp, command_layer::ByCommand, layers::Layer, lookout::Lookout, mistakes, plant::Plant,
+    coming_up::ComingUp, command_layer::ByCommand, kubernetes::gone, layers::Layer, mistakes, plant::Plant,
     probe::probe,
 };
-use k8s_openapi::api::storage::v1::StorageClass;
-use kube::{ResourceExt, api::ListParams};
+use k8s_openapi::api::{core::v1::Secret, storage::v1::StorageClass};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, ListParams},
+};
 use phoenix_core::{Finding, layers::Need};
 use phoenix_drill::{
-    Error, KeyAfterFire, Mistake, RebirthPlan, Result, Span, Wait, Work, environment::not_reborn, wait_for,
+    Doing, Error, KeyAfterFire, Mistake, RebirthPlan, Result, Span, Wait, Work, environment::not_reborn,
+    wait_for,
 };
-use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// Longer than anything that ends well takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(600);
-/// A port at which no store listens.
-const NOBODY_LISTENS: u16 = 9;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Why a castle rises.
@@ -109,13 +110,11 @@ impl BuiltIn {
         let plant = &self.plant;
         match self.part {
             Part::Platform => {
-                if let Ok((_, lookout)) = plant.cluster() {
-                    lookout.begin_life();
+                if let Ok(standing) = plant.standing() {
+                    standing.begin_life();
                     return Ok(());
                 }
-                let kubernetes = plant.platform.up(span).await?;
-                let lookout = Lookout::over(&kubernetes, plant.site.namespace());
-                plant.found(Some((kubernetes, lookout)));
+                plant.found(plant.platform.up(span).await?);
                 Ok(())
             }
             Part::Images => match self.phase {
@@ -142,7 +141,7 @@ impl BuiltIn {
             }
             Part::Engine => self.operator(span).await,
             Part::Secrets => {
-                let manifest = self.manifest()?;
+                let manifest = self.plant.manifest(&self.phase)?;
                 probe(&self.plant, &self.phase, &manifest, span).await
             }
             Part::Storage => self.storage(span).await,
@@ -189,7 +188,11 @@ impl BuiltIn {
         };
         match secret {
             Some(secret) => kubernetes.apply(&secret).await?,
-            None => kubernetes.forget_secret(plant.site.namespace(), &plant.site.config.names.secret).await?,
+            None => {
+                let secrets = kubernetes.all::<Secret>(plant.site.namespace());
+                let removed = secrets.delete(&plant.site.config.names.secret, &DeleteParams::default()).await;
+                gone(removed).doing("removing the Secret")?;
+            }
         }
         if mistake == Some(Mistake::VolumeNeverReady) {
             kubernetes.apply(&mistakes::nobodys_class(plant)).await?;
@@ -197,25 +200,12 @@ impl BuiltIn {
         kubernetes.apply(&manifests.init_sql()).await
     }
 
-    /// The PostgresCluster of this life, with what is wrong with it on purpose.
-    fn manifest(&self) -> Result<Value> {
-        let plant = &self.plant;
-        let manifest = match &self.phase {
-            Phase::Birth => plant.manifests().cluster()?,
-            Phase::Rebirth(plan) => plant.manifests().reborn(plan)?,
-        };
-        Ok(match plant.mistaken() {
-            Some(mistake) => mistakes::in_cluster(manifest, mistake, NOBODY_LISTENS),
-            None => manifest,
-        })
-    }
-
     /// Applies the PostgresCluster. What the cluster refuses of a rebirth is why it does not come back.
     async fn order(&self) -> Result<()> {
         let plant = &self.plant;
         let (kubernetes, _) = plant.cluster()?;
-        let manifest = self.manifest()?;
-        plant.site.keep_manifest(&manifest, self.phase == Phase::Birth)?;
+        let manifest = plant.manifest(&self.phase)?;
+        plant.site.keep_manifest(&self.phase, &manifest)?;
         let applied = kubernetes.apply(&manifest).await;
         match (applied, &self.phase) {
             (Err(Error::Usage { what, advice }), Phase::Rebirth(_)) => {
@@ -266,7 +256,7 @@ impl BuiltIn {
     async fn database(&self, span: &Span) -> Result<()> {
         let castle = ComingUp::castle(&self.plant, &self.phase)?;
         // without a data source the operator restores nothing, and says nothing of it
-        let restores = self.manifest()?.pointer("/spec/dataSource").is_some();
+        let restores = self.plant.manifest(&self.phase)?.pointer("/spec/dataSource").is_some();
         if let Phase::Rebirth(plan) = &self.phase
             && restores
         {

@@ -4,20 +4,17 @@ use crate::{
     built_in::{self, Phase},
     layers,
     plant::Plant,
-    postgrescluster::{self, label},
     wipe,
 };
-use kube::Api;
 use phoenix_core::{
     Commit, Finding, Lsn, WalSegment, Xid,
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
-    Ashes, BackupKind, Castle, Database, Doing, Error, RebirthPlan, Rebirthing, Result, Scene, Span, Wait,
-    Work,
+    Ashes, BackupKind, Castle, Database, Error, RebirthPlan, Rebirthing, Result, Scene, Span, Wait, Work,
 };
-use phoenix_postgres::{Sql, pgbackrest::newest_backup};
-use phoenix_repository::{Host, find_commits, must};
+use phoenix_postgres::Sql;
+use phoenix_repository::{find_commits, take_backup};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -62,24 +59,16 @@ impl Living {
         Ok(Box::new(Self { plant, sql, origin }))
     }
 
-    /// Takes a backup as the operator is asked for one: by an annotation.
-    async fn back_up(&self, kind: BackupKind, repository: u8) -> Result<BackupRecord> {
+    /// Takes a backup as the operator is asked for one.
+    async fn back_up(&self, kind: BackupKind, repository: u8) -> Result<()> {
         let plant = &self.plant;
-        let (kubernetes, lookout) = plant.cluster()?;
+        let (_, lookout) = plant.cluster()?;
         let name = &plant.site.config.names.cluster;
-        let resource = postgrescluster::resource();
-        let clusters: Api<postgrescluster::PostgresCluster> =
-            Api::namespaced_with(kubernetes.client.clone(), plant.site.namespace(), &resource);
         // the operator takes none before that
         self.first_backup().await?;
         let id = format!("phoenix-{}-{repository}-{}", plant.site.scene.now().0, kind.word());
         let manual = json!({ "repoName": format!("repo{repository}"), "options": [format!("--type={}", kind.word())] });
-        let annotation = BTreeMap::from([(label("pgbackrest-backup"), id.clone())]);
-        let change = json!({
-            "metadata": { "annotations": annotation },
-            "spec": { "backups": { "pgbackrest": { "manual": manual } } },
-        });
-        crate::kubernetes::Kubernetes::merge(&clusters, name, change).await?;
+        plant.ask("pgbackrest-backup", &id, json!({ "manual": manual })).await?;
         lookout
             .until("the backup", BACKUP_DEADLINE, |view| {
                 let backup = view.status(name).and_then(|status| status.pgbackrest.manual_backup.clone());
@@ -95,10 +84,7 @@ impl Living {
                 let done = backup.finished && backup.succeeded > 0;
                 Ok(if done { Wait::Ready(()) } else { Wait::NotYet(format!("{backup:?}")) })
             })
-            .await?;
-        let pgbackrest = plant.pgbackrest();
-        let info = must(&**plant, "info", &pgbackrest.info(repository)).await?;
-        newest_backup(&info, &pgbackrest.stanza).doing("reading pgbackrest info")
+            .await
     }
 
     /// Waits until the operator's own first backup is complete.
@@ -111,16 +97,6 @@ impl Living {
         });
         first.await
     }
-
-    async fn back_up_everywhere(&self, kind: BackupKind, span: &Span) -> Result<BackupRecord> {
-        let mut newest = None;
-        for repository in 1..=self.plant.vault.repositories() {
-            let name = format!("backup to repo{repository}");
-            let record = span.run(&name, async |_| self.back_up(kind, repository).await).await?;
-            newest.get_or_insert(record);
-        }
-        newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))
-    }
 }
 
 impl Castle for Living {
@@ -129,7 +105,7 @@ impl Castle for Living {
     }
 
     fn backup<'a>(&'a self, kind: BackupKind, span: &'a Span) -> Work<'a, BackupRecord> {
-        Box::pin(self.back_up_everywhere(kind, span))
+        Box::pin(take_backup(&*self.plant, span, move |repository| self.back_up(kind, repository)))
     }
 
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {

@@ -4,16 +4,15 @@
 use crate::{
     built_in::Phase,
     kubernetes::{Kubernetes, Life},
-    lookout::{Lookout, View},
-    plant::{Plant, is_ready},
-    postgrescluster::label,
+    lookout::{Lookout, View, is_ready},
+    plant::{Plant, Standing},
     signs::{self, RestoreLogs, Sign},
 };
 use kube::ResourceExt;
 use phoenix_core::Finding;
 use phoenix_drill::{Result, Span, Wait, wait_for};
 use phoenix_postgres::diagnosis::{self, Symptoms};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Longer than anything that ends well takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -29,10 +28,9 @@ pub(crate) struct ComingUp<'a> {
 }
 
 impl<'a> ComingUp<'a> {
-    /// Looks at the castle's namespace, and follows what restores print.
+    /// Looks at the castle's namespace.
     pub fn castle(plant: &'a Plant, phase: &Phase) -> Result<Self> {
-        let (kubernetes, lookout) = plant.cluster()?;
-        let logs = RestoreLogs::follow(Arc::clone(&plant.site), kubernetes.clone(), lookout.clone());
+        let Standing { kubernetes, lookout, logs } = plant.standing()?;
         Ok(Self { plant, kubernetes, lookout, logs, phase: phase.clone() })
     }
 
@@ -71,13 +69,9 @@ impl<'a> ComingUp<'a> {
 
     /// A primary that has its role, and the users that it is to have.
     pub async fn primary(&self, span: &Span) -> Result<String> {
-        let role = label("role");
-        let primary = self.until("a primary", |view| {
-            let mut masters = view.pods_with(&role, Some("master"));
-            match masters.find(|pod| is_ready(pod)) {
-                Some(pod) => Wait::Ready(pod.name_any()),
-                None => Wait::NotYet(pods(view)),
-            }
+        let primary = self.until("a primary", |view| match view.in_role("master") {
+            Some(pod) => Wait::Ready(pod),
+            None => Wait::NotYet(pods(view)),
         });
         let primary = primary.await?;
         span.progress("the primary has its role");
@@ -97,13 +91,11 @@ impl<'a> ComingUp<'a> {
     /// The pooler answers as it would an application. It is not to be asked before the primary has its
     /// users: asked too early, it refuses for seconds.
     pub async fn pooler(&self) -> Result<String> {
-        let role = label("role");
         let pooler = self.until("the pooler", |view| {
-            let pod = view.pods_with(&role, Some("pgbouncer")).find(|pod| is_ready(pod));
             let status = view.status(self.cluster());
             let knows = status.is_some_and(|status| status.proxy.pg_bouncer.postgres_revision.is_some());
-            match pod.filter(|_| knows) {
-                Some(pod) => Wait::Ready(pod.name_any()),
+            match view.in_role("pgbouncer").filter(|_| knows) {
+                Some(pod) => Wait::Ready(pod),
                 None => Wait::NotYet(pods(view)),
             }
         });
@@ -167,11 +159,9 @@ impl<'a> ComingUp<'a> {
 
     /// pgBackRest cannot tell a bucket that is not there from a path: the store can.
     async fn where_it_is(&self, finding: Finding) -> Finding {
-        let source = self.lookout.look(|view| {
-            let spec = &view.clusters.get(self.cluster())?.spec;
-            spec.pointer("/dataSource/pgbackrest").cloned()
-        });
-        let Some(source) = source.or_else(|| self.plant.asked_for()) else { return finding };
+        let manifest = self.plant.manifest(&self.phase).ok();
+        let source = manifest.as_ref().and_then(|manifest| manifest.pointer("/spec/dataSource/pgbackrest"));
+        let Some(source) = source else { return finding };
         let store = &self.plant.vault.store;
         let text =
             |pointer: &str| source.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();

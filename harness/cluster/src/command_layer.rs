@@ -3,12 +3,8 @@
 
 use crate::{config::CommandLayer, layers::Layer, site::Site};
 use phoenix_core::layers::Need;
-use phoenix_drill::{Command, Error, Result, Span, Wait, Work, wait_for};
-use std::{
-    process::Stdio,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use phoenix_drill::{Error, Result, Span, Wait, Work, wait_for};
+use std::{sync::Arc, time::Duration};
 
 const DEADLINE: Duration = Duration::from_secs(900);
 const LOOK: Duration = Duration::from_millis(500);
@@ -74,17 +70,11 @@ impl Layer for ByCommand {
 
 /// Runs a command to its end, enters it into the runbook, and gives whether it succeeded and what it printed.
 async fn run(site: &Site, layer: &str, step: &str, line: &str) -> Result<(bool, String)> {
-    let began = Instant::now();
     let mut command = tokio::process::Command::new("sh");
-    command.args(["-c", line]).stdin(Stdio::null()).kill_on_drop(true);
+    // what it prints is for people, all of it
+    command.args(["-c", &format!("exec 1>&2\n{line}")]);
     command.env("KUBECONFIG", site.kubeconfig()).env("PHOENIX_RUN", site.scene.run.as_str());
-    let doing = format!("running the layer {layer}");
-    let output = command.output().await.map_err(|error| Error::unverified(doing, error.to_string()))?;
-    let printed = [output.stdout, output.stderr].concat();
-    let printed = String::from_utf8_lossy(&printed).into_owned();
-    let (purpose, ended) = (format!("layer {layer} {step}"), output.status.to_string());
-    let command =
-        Command { purpose, line: line.to_owned(), ended, elapsed: began.elapsed(), output: printed.clone() };
-    site.scene.evidence.command(&command)?;
-    Ok((output.status.success(), printed))
+    let purpose = format!("layer {layer} {step}");
+    let output = site.run(&purpose, line.to_owned(), command, "a layer needs sh").await?;
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }

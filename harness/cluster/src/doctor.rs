@@ -42,11 +42,7 @@ pub async fn needs(config: &ClusterConfig) -> Vec<Need> {
     for (what, image) in all {
         let state = match image {
             None => "the one that the operator's manifests name".to_owned(),
-            Some(image) => match engine.image(image).await {
-                Ok(Some(_)) => format!("{image}, here"),
-                Ok(None) => format!("{image}, not here yet: a drill pulls it"),
-                Err(error) => format!("{image}: {}", error.chain()),
-            },
+            Some(image) => engine.told(image).await,
         };
         needs.push((what.to_owned(), Ok(state)));
     }

@@ -5,15 +5,11 @@ use crate::{
     built_in::Phase,
     castle::{Living, Origin},
     coming_up::ComingUp,
-    kubernetes::Kubernetes,
     manifests::restore_options,
-    postgrescluster::{self, label},
 };
-use kube::Api;
 use phoenix_core::RecoveryTarget;
 use phoenix_drill::{Castle, KeyAfterFire, RebirthPlan, RestoreInPlace, Result, Span, Work};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// The repository beside the castle.
 const NEAR: &str = "repo2";
@@ -33,22 +29,10 @@ impl RestoreInPlace for Cluster {
 impl Cluster {
     async fn restored_in_place(&self, target: RecoveryTarget, span: &Span) -> Result<Box<dyn Castle>> {
         let plant = self.plant()?;
-        let (kubernetes, lookout) = plant.cluster()?;
-        lookout.begin_life();
-        let name = &plant.site.config.names.cluster;
-        let clusters: Api<postgrescluster::PostgresCluster> = Api::namespaced_with(
-            kubernetes.client.clone(),
-            plant.site.namespace(),
-            &postgrescluster::resource(),
-        );
+        plant.standing()?.begin_life();
         let id = format!("phoenix-{}", plant.site.scene.now().0);
         let restore = json!({ "enabled": true, "repoName": NEAR, "options": restore_options(&target) });
-        let annotation = BTreeMap::from([(label("pgbackrest-restore"), id.clone())]);
-        let change = json!({
-            "metadata": { "annotations": annotation },
-            "spec": { "backups": { "pgbackrest": { "restore": restore } } },
-        });
-        Kubernetes::merge(&clusters, name, change).await?;
+        plant.ask("pgbackrest-restore", &id, json!({ "restore": restore })).await?;
         let phase = Phase::Rebirth(RebirthPlan { target, key: KeyAfterFire::Kept });
         let castle = ComingUp::castle(plant, &phase)?;
         span.run("restore", async |_| castle.restored(&id).await).await?;

@@ -1,9 +1,7 @@
 //! The Kubernetes API: what is asked of it, and what its refusals mean.
 
-use k8s_openapi::{
-    api::core::v1::{Pod, Secret},
-    apimachinery::pkg::apis::meta::v1::Status as ExecStatus,
-};
+use crate::postgrescluster::{self, PostgresCluster};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status as ExecStatus};
 use kube::{
     Api, Client, Config,
     api::{
@@ -57,6 +55,11 @@ impl Kubernetes {
         Api::all(self.client.clone())
     }
 
+    /// The PostgresClusters of a namespace.
+    pub fn clusters(&self, namespace: &str) -> Api<PostgresCluster> {
+        Api::namespaced_with(self.client.clone(), namespace, &postgrescluster::resource())
+    }
+
     /// Applies an object by server-side apply. What may pass by itself is tried again; what the cluster
     /// refuses is an error at once.
     pub async fn apply(&self, object: &Value) -> Result<()> {
@@ -71,14 +74,6 @@ impl Kubernetes {
             }
         })
         .await
-    }
-
-    /// Removes a Secret that a drill made, if it is there.
-    pub async fn forget_secret(&self, namespace: &str, name: &str) -> Result<()> {
-        match self.all::<Secret>(namespace).delete(name, &DeleteParams::default()).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            removed => removed.map(drop).doing(format!("removing the Secret {name}")),
-        }
     }
 
     /// Merges a change into an object.
@@ -214,6 +209,19 @@ pub(crate) fn refused(kind: &str, name: &str, error: &kube::Error) -> Error {
         "correct the manifest as the message says"
     };
     Error::usage(format!("the cluster refuses {kind} {name}: {why}"), advice)
+}
+
+/// The end of something that may be gone already.
+pub(crate) fn gone<T>(answer: Result<T, kube::Error>) -> Result<(), kube::Error> {
+    match answer {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// A deletion that leaves nobody a grace.
+pub(crate) fn at_once() -> DeleteParams {
+    DeleteParams::default().grace_period(0)
 }
 
 /// An error in the API's own words.

@@ -3,7 +3,7 @@
 
 use crate::{
     kubernetes::{Kubernetes, short},
-    postgrescluster::{self, PostgresCluster, Status},
+    postgrescluster::{PostgresCluster, Status, label},
 };
 use futures::StreamExt;
 use k8s_openapi::api::{
@@ -49,12 +49,16 @@ impl View {
         self.clusters.get(cluster)?.status.as_ref()
     }
 
-    /// Pods with this label, `key` or `key=value`.
-    pub fn pods_with<'a>(&'a self, key: &'a str, value: Option<&'a str>) -> impl Iterator<Item = &'a Pod> {
-        self.pods.values().filter(move |pod| {
-            let found = pod.labels().get(key);
-            found.is_some_and(|found| value.is_none_or(|value| found == value))
-        })
+    /// Pods with this label.
+    pub fn pods_with<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Pod> {
+        self.pods.values().filter(move |pod| pod.labels().contains_key(key))
+    }
+
+    /// The pod that is ready in this role: `master`, `pgbouncer`.
+    pub fn in_role(&self, role: &str) -> Option<String> {
+        let key = label("role");
+        let mut held = self.pods_with(&key).filter(|pod| pod.labels().get(&key).is_some_and(|it| it == role));
+        held.find(|pod| is_ready(pod)).map(ResourceExt::name_any)
     }
 
     /// Warnings about objects of this kind.
@@ -86,8 +90,7 @@ impl Lookout {
         let (told, changed) = watch::channel(0);
         let mut watches = JoinSet::new();
         let sight = Sight { view: Arc::default(), told: Arc::new(told) };
-        let resource = postgrescluster::resource();
-        let clusters = Api::namespaced_with(kubernetes.client.clone(), namespace, &resource);
+        let clusters = kubernetes.clusters(namespace);
         watches.spawn(sight.clone().keep("PostgresCluster", clusters, |view| &mut view.clusters));
         watches.spawn(sight.clone().keep("Pod", kubernetes.all(namespace), |view| &mut view.pods));
         watches.spawn(sight.clone().keep("Job", kubernetes.all(namespace), |view| &mut view.jobs));
@@ -203,6 +206,12 @@ impl Sight {
             }
         }
     }
+}
+
+/// Whether every container of a pod is ready.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn said(error: &watcher::Error) -> String {

@@ -8,9 +8,9 @@ use crate::{
     },
     site::Site,
 };
-use phoenix_core::{RecoveryTarget, recovery::timestamp};
+use phoenix_core::RecoveryTarget;
 use phoenix_drill::{Doing, KeyAfterFire, RebirthPlan, Result};
-use phoenix_postgres::pgbackrest::{Repository, S3};
+use phoenix_postgres::pgbackrest::{Repository, S3, target_options};
 use phoenix_repository::Vault;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt::Write};
@@ -170,15 +170,10 @@ impl Manifests<'_> {
 /// pgBackRest's options for a target. The operator joins them with blanks and has a shell read them; it
 /// adds `--target-action=promote` by itself.
 pub(crate) fn restore_options(target: &RecoveryTarget) -> Vec<String> {
-    let (kind, value) = match target {
-        RecoveryTarget::Latest => return Vec::new(),
-        RecoveryTarget::Immediate => ("immediate", None),
-        RecoveryTarget::Sealed(name) | RecoveryTarget::Name(name) => ("name", Some(name.clone())),
-        RecoveryTarget::Time(time) => ("time", Some(timestamp(time))),
-        RecoveryTarget::Lsn(lsn) => ("lsn", Some(lsn.to_string())),
-        // PostgreSQL compares 32 bits: the epoch must go
-        RecoveryTarget::Xid(xid) => ("xid", Some((xid.0 & 0xFFFF_FFFF).to_string())),
-    };
+    if *target == RecoveryTarget::Latest {
+        return Vec::new();
+    }
+    let (kind, value) = target_options(target);
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let mut options = vec![format!("--type={kind}")];
     options.extend(value.map(|value| format!("--target={}", quoted(&value))));

@@ -5,7 +5,9 @@ use phoenix_drill::{Misconfigure, Mistake, Work};
 use serde_json::{Value, json};
 
 /// A StorageClass for which nobody provisions.
-pub(crate) const NOBODY: &str = "phoenix-nobody";
+const NOBODY: &str = "phoenix-nobody";
+/// A port at which no store listens.
+const NOBODY_LISTENS: u16 = 9;
 const DATA_SOURCE: &str = "/spec/dataSource/pgbackrest";
 
 impl Misconfigure for Cluster {
@@ -45,7 +47,7 @@ fn told(mistake: Mistake) -> &'static str {
 }
 
 /// The PostgresCluster of a rebirth, with a mistake in it.
-pub(crate) fn in_cluster(mut manifest: Value, mistake: Mistake, wrong_port: u16) -> Value {
+pub(crate) fn in_cluster(mut manifest: Value, mistake: Mistake) -> Value {
     let text = |manifest: &Value, pointer: &str| {
         manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -61,7 +63,7 @@ pub(crate) fn in_cluster(mut manifest: Value, mistake: Mistake, wrong_port: u16)
         Mistake::CredentialsNotListed => set(DATA_SOURCE, "configuration", json!([])),
         Mistake::BucketMissing => set(&format!("{DATA_SOURCE}/repo/s3"), "bucket", json!("no-such-bucket")),
         Mistake::EndpointRefused => {
-            set(&format!("{DATA_SOURCE}/repo/s3"), "endpoint", json!(format!("{host}:{wrong_port}")));
+            set(&format!("{DATA_SOURCE}/repo/s3"), "endpoint", json!(format!("{host}:{NOBODY_LISTENS}")));
         }
         Mistake::PathUnknown => {
             set(&format!("{DATA_SOURCE}/global"), "repo1-path", json!(format!("/nowhere{path}")));

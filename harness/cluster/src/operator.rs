@@ -3,9 +3,9 @@
 use crate::{config::ClusterConfig, kubernetes::Kubernetes, postgrescluster::label, site::Site};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, api::ListParams};
-use phoenix_drill::{Command, Doing, Error, Result};
+use phoenix_drill::{Doing, Error, Result};
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Stdio, time::Instant};
+use std::{fs, path::Path};
 
 /// The operator's manifests, as they are applied.
 pub(crate) struct Operator {
@@ -98,23 +98,15 @@ impl Operator {
 }
 
 async fn kustomize(site: &Site, place: &str) -> Result<String> {
-    let began = Instant::now();
     let mut command = tokio::process::Command::new("kubectl");
-    command.args(["kustomize", place]).stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.map_err(|error| {
-        Error::missing(
-            format!("kubectl does not start: {error}"),
-            "install kubectl (https://kubernetes.io/docs/tasks/tools), or give a file as operator-manifests",
-        )
-    })?;
-    let (ended, elapsed) = (output.status.to_string(), began.elapsed());
-    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
-    let (purpose, line) = ("render the operator".to_owned(), format!("kubectl kustomize {place}"));
-    let command = Command { purpose, line, ended, elapsed, output: printed.clone() };
-    site.scene.evidence.command(&command)?;
+    command.args(["kustomize", place]);
+    let get =
+        "install kubectl (https://kubernetes.io/docs/tasks/tools), or give a file as operator-manifests";
+    let output = site.run("render the operator", format!("kubectl kustomize {place}"), command, get).await?;
     if output.status.success() {
         return String::from_utf8(output.stdout).doing("reading the operator's manifests");
     }
+    let printed = String::from_utf8_lossy(&output.stderr);
     let telling = |line: &&str| line.contains("fatal:") || line.contains("error:");
     let why = printed.lines().find(telling).or(printed.lines().last()).unwrap_or("it printed nothing");
     Err(Error::missing(

@@ -2,19 +2,21 @@
 
 use crate::{
     ClusterConfig,
+    built_in::Phase,
     config::{PlatformConfig, WipeKind},
     kubernetes::Kubernetes,
     lookout::Lookout,
     manifests::{Manifests, STANZA},
+    mistakes,
     operator::Operator,
     platform::{Existing, Kind, Platform, write_mirrors},
     postgrescluster::label,
+    signs::RestoreLogs,
     site::{Beside, Site},
-    sql::{Administrator, Application, Door, pod_name},
+    sql::{Administrator, Application, Door},
 };
-use k8s_openapi::api::core::v1::Pod;
 use phoenix_core::SegmentSize;
-use phoenix_docker::{Engine, ImageName, Minio, MinioPlan, REGISTRY_PORT, Registry, Role, Yard, names};
+use phoenix_docker::{Deed, Engine, ImageName, Minio, MinioPlan, REGISTRY_PORT, Registry, Role, Yard, names};
 use phoenix_drill::{CastlePlan, Doing, Error, Mistake, Resource, Result, Scene, Span, Work};
 use phoenix_postgres::{
     Sql,
@@ -22,10 +24,11 @@ use phoenix_postgres::{
 };
 use phoenix_repository::{Host, Ran, Vault, Victim};
 use phoenix_store::Credentials;
+use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
 use tokio::sync::RwLock;
 
@@ -48,8 +51,8 @@ pub(crate) struct Plant {
     pub ca_pem: String,
     /// What is wrong with the next rebirth, on purpose.
     mistake: Mutex<Option<Mistake>>,
-    /// The cluster's API and a lookout over the castle's namespace, while there is a cluster.
-    cluster: Mutex<Option<(Kubernetes, Lookout)>>,
+    /// The cluster, while there is one.
+    standing: Mutex<Option<Standing>>,
 }
 
 impl Plant {
@@ -147,8 +150,8 @@ impl Plant {
         plan: CastlePlan,
     ) -> Self {
         let vault = Vault::new(repository, SegmentSize::DEFAULT, plan).with_stanza(STANZA);
-        let (mistake, cluster) = (Mutex::default(), Mutex::default());
-        Self { site, beside, platform, operator, images, vault, ca_pem, mistake, cluster }
+        let (mistake, standing) = (Mutex::default(), Mutex::default());
+        Self { site, beside, platform, operator, images, vault, ca_pem, mistake, standing }
     }
 
     /// Opens the store and the registry, which outlive the fire.
@@ -196,15 +199,16 @@ impl Plant {
         *self.mistake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The data source of what is asked for now, where the cluster has not taken it yet.
-    pub fn asked_for(&self) -> Option<serde_json::Value> {
-        let target = phoenix_core::RecoveryTarget::Latest;
-        let plan = phoenix_drill::RebirthPlan { target, key: phoenix_drill::KeyAfterFire::Kept };
-        let mut manifest = self.manifests().reborn(&plan).ok()?;
-        if let Some(mistake) = self.mistaken() {
-            manifest = crate::mistakes::in_cluster(manifest, mistake, 9);
-        }
-        manifest.pointer("/spec/dataSource/pgbackrest").cloned()
+    /// The PostgresCluster of a life, with what is wrong with it on purpose.
+    pub fn manifest(&self, phase: &Phase) -> Result<Value> {
+        let manifest = match phase {
+            Phase::Birth => self.manifests().cluster()?,
+            Phase::Rebirth(plan) => self.manifests().reborn(plan)?,
+        };
+        Ok(match self.mistaken() {
+            Some(mistake) => mistakes::in_cluster(manifest, mistake),
+            None => manifest,
+        })
     }
 
     /// Whether the store has this bucket; yes, if it does not say.
@@ -226,23 +230,50 @@ impl Plant {
         }
     }
 
-    /// The cluster has risen, or is gone.
-    pub fn found(&self, cluster: Option<(Kubernetes, Lookout)>) {
-        *self.cluster.lock().unwrap_or_else(PoisonError::into_inner) = cluster;
+    /// The cluster has risen.
+    pub fn found(&self, kubernetes: Kubernetes) {
+        let lookout = Lookout::over(&kubernetes, self.site.namespace());
+        let logs = RestoreLogs::follow(self.site.clone(), kubernetes.clone(), lookout.clone());
+        self.stands(Some(Standing { kubernetes, lookout, logs }));
+    }
+
+    /// The cluster is gone.
+    pub fn lost(&self) {
+        self.stands(None);
+    }
+
+    fn stands(&self, standing: Option<Standing>) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// The cluster that stands.
+    pub fn standing(&self) -> Result<Standing> {
+        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        standing.ok_or_else(|| Error::Demand("there is no cluster now".into()))
     }
 
     /// The cluster's API and the lookout over the castle's namespace.
     pub fn cluster(&self) -> Result<(Kubernetes, Lookout)> {
-        let cluster = self.cluster.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        cluster.ok_or_else(|| Error::Demand("there is no cluster now".into()))
+        self.standing().map(|Standing { kubernetes, lookout, .. }| (kubernetes, lookout))
+    }
+
+    /// Asks the operator for a `pgbackrest-backup` or a `pgbackrest-restore` as people do: by what it is to
+    /// do, in `spec.backups.pgbackrest`, and an annotation with an id that it repeats in its status.
+    pub async fn ask(&self, what: &str, id: &str, how: Value) -> Result<()> {
+        let (kubernetes, _) = self.cluster()?;
+        let annotation = BTreeMap::from([(label(what), id)]);
+        let change = json!({
+            "metadata": { "annotations": annotation },
+            "spec": { "backups": { "pgbackrest": how } },
+        });
+        let clusters = kubernetes.clusters(self.site.namespace());
+        Kubernetes::merge(&clusters, &self.site.config.names.cluster, change).await
     }
 
     /// The pod of the primary, if there is one.
     pub fn primary(&self) -> Result<String> {
-        let role = label("role");
         let (_, lookout) = self.cluster()?;
-        let found = lookout
-            .look(|view| view.pods_with(&role, Some("master")).find(|pod| is_ready(pod)).map(pod_name));
+        let found = lookout.look(|view| view.in_role("master"));
         found.ok_or_else(|| Error::unverified("looking for the primary", "no pod is ready with role=master"))
     }
 
@@ -250,9 +281,7 @@ impl Plant {
     pub async fn sql(&self) -> Result<Arc<Sql>> {
         let (kubernetes, lookout) = self.cluster()?;
         let namespace = self.site.namespace().to_owned();
-        let role = label("role");
-        let pooler = lookout
-            .look(|view| view.pods_with(&role, Some("pgbouncer")).find(|pod| is_ready(pod)).map(pod_name));
+        let pooler = lookout.look(|view| view.in_role("pgbouncer"));
         let (pod, primary) = (pooler.map_or_else(|| self.primary(), Ok)?, self.primary()?);
         let names = &self.site.config.names;
         let user = names.users.first().map_or("", |user| user.name.as_str());
@@ -260,6 +289,22 @@ impl Plant {
         let application = Application::read(door, &names.cluster, user).await?;
         let administrator = Administrator { kubernetes, namespace, pod: primary };
         Ok(Arc::new(Sql::of_application(application, administrator)))
+    }
+}
+
+/// A cluster that stands: its API, the lookout over the castle's namespace, and what restores print there.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    pub kubernetes: Kubernetes,
+    pub lookout: Lookout,
+    pub logs: RestoreLogs,
+}
+
+impl Standing {
+    /// A new life begins on it: what was seen and printed in the one before says nothing of it.
+    pub fn begin_life(&self) {
+        self.lookout.begin_life();
+        self.logs.begin_life();
     }
 }
 
@@ -295,13 +340,11 @@ impl Victim for Plant {
     fn run<'a>(&'a self, purpose: &'a str, argv: &'a [String]) -> Work<'a, Ran> {
         Box::pin(async move {
             let ((kubernetes, _), pod) = (self.cluster()?, self.primary()?);
-            let (namespace, began) = (self.site.namespace(), Instant::now());
-            let ran = kubernetes.exec((namespace, &pod, DATABASE), argv, None).await?;
+            let namespace = self.site.namespace();
             let line = format!("kubectl -n {namespace} exec {pod} -c {DATABASE} -- {}", shell_line(argv));
-            let (purpose, ended, elapsed) = (purpose.to_owned(), ran.ended.clone(), began.elapsed());
-            let output = format!("{}{}", ran.stdout, ran.stderr);
-            let command = phoenix_drill::Command { purpose, line, ended, elapsed, output };
-            self.site.scene.evidence.command(&command)?;
+            let deed = Deed::typed(purpose, line);
+            let ran = kubernetes.exec((namespace, &pod, DATABASE), argv, None).await?;
+            deed.end(&self.site.scene.evidence, &ran.ended, format!("{}{}", ran.stdout, ran.stderr))?;
             Ok(ran)
         })
     }
@@ -323,10 +366,4 @@ impl Host for Plant {
     fn spool(&self) -> String {
         "/tmp".to_owned()
     }
-}
-
-/// Whether every container of a pod is ready.
-pub(crate) fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

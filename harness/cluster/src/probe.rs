@@ -5,13 +5,12 @@
 use crate::{
     built_in::Phase,
     coming_up::ComingUp,
-    kubernetes::Life,
+    kubernetes::{Life, at_once},
     manifests::{RUN, STANZA},
     plant::Plant,
     signs,
 };
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::DeleteParams;
 use phoenix_drill::{Doing, Result, Span, Wait};
 use serde_json::{Value, json};
 
@@ -41,8 +40,7 @@ pub(crate) async fn probe(plant: &Plant, phase: &Phase, manifest: &Value, span: 
         .await?;
     let namespace = plant.site.namespace();
     let log = kubernetes.logs(namespace, POD, CONTAINER, Life::Current).await.unwrap_or_default();
-    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    let removed = kubernetes.all::<Pod>(namespace).delete(POD, &now).await;
+    let removed = kubernetes.all::<Pod>(namespace).delete(POD, &at_once()).await;
     removed.map(drop).doing("removing the probe")?;
     if status == 0 {
         span.detail("the store answers a pod");

@@ -41,7 +41,7 @@ pub(crate) enum Sign {
 /// The first sign in a view that a castle will not come up, which needs this Secret.
 pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
     let label = label("pgbackrest-restore");
-    let failed = view.pods_with(&label, None).find_map(|pod| {
+    let failed = view.pods_with(&label).find_map(|pod| {
         let ended = terminated(pod, RESTORE)?;
         (ended.exit_code != 0).then(|| Sign::RestoreFailed { pod: pod.name_any(), status: ended.exit_code })
     });
@@ -159,7 +159,12 @@ impl RestoreLogs {
         Self { texts, _followers: Arc::new(followers) }
     }
 
-    /// What was printed so far, by all of them.
+    /// A new life begins: what was printed in the one before says nothing of it.
+    pub fn begin_life(&self) {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What was printed so far in this life, by all of them.
     pub fn text(&self) -> String {
         let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.values().cloned().collect::<Vec<_>>().join("\n")
@@ -178,7 +183,7 @@ async fn follow_all(
     let mut changes = lookout.changes();
     loop {
         let begun: Vec<_> = lookout.look(|view| {
-            let begun = view.pods_with(&label, None).filter(|pod| has_begun(pod));
+            let begun = view.pods_with(&label).filter(|pod| has_begun(pod));
             begun.map(ResourceExt::name_any).collect()
         });
         for pod in begun {

@@ -1,9 +1,15 @@
 //! What one drill on a cluster has in hand whatever it stands on.
 
-use crate::ClusterConfig;
-use phoenix_docker::{Minio, Registry, Yard};
-use phoenix_drill::{Command, Doing, Resource, Result, Scene};
-use std::{fs, path::PathBuf, sync::Arc, time::Instant};
+use crate::{ClusterConfig, built_in::Phase};
+use phoenix_docker::{Deed, Minio, Registry, Yard};
+use phoenix_drill::{Doing, Error, Resource, Result, Scene};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Output, Stdio},
+    sync::Arc,
+};
+use tokio::process::Command;
 
 /// What one drill has in hand.
 pub(crate) struct Site {
@@ -52,16 +58,28 @@ impl Site {
     }
 
     /// Keeps the PostgresCluster that is applied in the evidence: it holds no secret.
-    pub fn keep_manifest(&self, manifest: &serde_json::Value, birth: bool) -> Result<()> {
-        let name = if birth { "birth".to_owned() } else { format!("rebirth-{}", self.scene.life() + 1) };
+    pub fn keep_manifest(&self, phase: &Phase, manifest: &serde_json::Value) -> Result<()> {
+        let name = match phase {
+            Phase::Birth => "birth".to_owned(),
+            Phase::Rebirth(_) => format!("rebirth-{}", self.scene.life() + 1),
+        };
         let path = self.scene.evidence.directory().join(format!("postgrescluster-{name}.json"));
         let text = serde_json::to_string_pretty(manifest).doing("writing the manifest")?;
         fs::write(&path, text).doing(format!("writing {}", path.display()))
     }
 
-    /// Enters something that was done into the runbook.
-    pub fn note(&self, purpose: &str, line: String, ended: &str, began: Instant) -> Result<()> {
-        let (purpose, ended, elapsed) = (purpose.to_owned(), ended.to_owned(), began.elapsed());
-        self.scene.evidence.command(&Command { purpose, line, ended, elapsed, output: String::new() })
+    /// Runs a program of this machine's to its end and enters it into the runbook, as `line`. It dies with
+    /// whoever drops this.
+    pub async fn run(&self, purpose: &str, line: String, mut command: Command, get: &str) -> Result<Output> {
+        let deed = Deed::typed(purpose, line);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        let output = command.output().await;
+        let output =
+            output.map_err(|error| Error::missing(format!("{program} does not start: {error}"), get))?;
+        // what it gives is to be used, and what it says is to be read
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        deed.end(&self.scene.evidence, &output.status.to_string(), said)?;
+        Ok(output)
     }
 }

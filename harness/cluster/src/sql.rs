@@ -3,7 +3,6 @@
 
 use crate::kubernetes::Kubernetes;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::ResourceExt;
 use phoenix_drill::{Doing, Error, Result, Work};
 use phoenix_postgres::{Administer, Client, Connect, ConnectConfig};
 use rustls::{
@@ -120,9 +119,4 @@ fn trusting(root: &str) -> Result<ClientConfig> {
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().doing(doing)?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// The name of a pod.
-pub(crate) fn pod_name(pod: &Pod) -> String {
-    pod.name_any()
 }

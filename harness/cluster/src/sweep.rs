@@ -1,9 +1,9 @@
 //! Removes what a run of this environment named in the register.
 
-use crate::{kubernetes::Kubernetes, manifests::RUN, platform::LABEL};
+use crate::{kubernetes::Kubernetes, platform::LABEL, wipe::ours};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{ResourceExt, api::DeleteParams, config::Kubeconfig};
+use kube::{api::DeleteParams, config::Kubeconfig};
 use phoenix_docker::Engine;
 use phoenix_drill::{Doing, Error, Resource, Result, Wait, Work, pause, sweep, wait_for};
 use std::{collections::BTreeSet, time::Duration};
@@ -64,9 +64,7 @@ pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Resu
             let Some(found) = namespaces.get_opt(name).await.doing(doing())? else {
                 return Ok(Wait::Ready(()));
             };
-            if found.labels().get(RUN).is_none_or(|label| label != run) {
-                return Err(Error::unverified(doing(), "it does not bear this run's label"));
-            }
+            ours(&found, run)?;
             if found.metadata.deletion_timestamp.is_none() {
                 namespaces.delete(name, &DeleteParams::default()).await.doing(doing())?;
             }

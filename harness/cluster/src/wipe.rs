@@ -3,21 +3,20 @@
 
 use crate::{
     config::WipeKind,
-    kubernetes::{Kubernetes, short},
+    kubernetes::{Kubernetes, at_once, gone},
+    manifests::RUN,
     plant::{DATABASE, Plant},
-    postgrescluster::{self, label},
+    postgrescluster::label,
 };
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service};
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::{DeleteParams, ListParams},
 };
 use phoenix_core::report::Inventory;
+use phoenix_docker::Deed;
 use phoenix_drill::{Doing, Error, Result, Span, Wait, wait_for};
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 /// What is not gone by then is left, and found by the inventory.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -31,7 +30,7 @@ pub(crate) async fn wipe(plant: &Plant, span: &Span) -> Result<Inventory> {
     let kind = plant.site.config.wipe();
     let left = match kind {
         WipeKind::Platform => {
-            plant.found(None);
+            plant.lost();
             plant.platform.destroy().await?;
             plant.platform.remains().await?
         }
@@ -54,106 +53,85 @@ pub(crate) async fn wipe(plant: &Plant, span: &Span) -> Result<Inventory> {
 
 /// Kills every process of the instances' pods: a graceful stop would archive the last segment.
 async fn kill(plant: &Plant, kubernetes: &Kubernetes) -> Result<()> {
-    let (namespace, began) = (plant.site.namespace(), Instant::now());
+    let namespace = plant.site.namespace();
     let pods = kubernetes.all::<Pod>(namespace);
     let instances = ListParams::default().labels(&label("instance"));
     let found = pods.list(&instances).await.doing("listing the instances' pods")?;
     for pod in &found.items {
         let name = pod.name_any();
-        let argv = ["bash", "-c", "kill -KILL -1"].map(str::to_owned);
-        // the shell that kills dies too, and so says nothing
-        let _ = kubernetes.exec((namespace, &name, DATABASE), &argv, None).await;
-        let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-        gone(pods.delete(&name, &now).await.map(drop)).doing(format!("deleting the pod {name}"))?;
         let line = format!(
             "kubectl -n {namespace} exec {name} -c {DATABASE} -- bash -c 'kill -KILL -1'; kubectl -n {namespace} delete pod {name} --grace-period=0 --force"
         );
-        plant.site.note("kill the instance", line, "killed", began)?;
+        let deed = Deed::typed("kill the instance", line);
+        let argv = ["bash", "-c", "kill -KILL -1"].map(str::to_owned);
+        // the shell that kills dies too, and so says nothing
+        let _ = kubernetes.exec((namespace, &name, DATABASE), &argv, None).await;
+        gone(pods.delete(&name, &at_once()).await).doing(format!("deleting the pod {name}"))?;
+        deed.end(&plant.site.scene.evidence, "killed", String::new())?;
     }
     Ok(())
 }
 
 async fn database(plant: &Plant, span: &Span) -> Result<Left> {
     let (kubernetes, _) = plant.cluster()?;
-    let names = &plant.site.config.names;
     span.run("kill", async |_| kill(plant, &kubernetes).await).await?;
-    let resource = postgrescluster::resource();
-    let clusters: Api<postgrescluster::PostgresCluster> =
-        Api::namespaced_with(kubernetes.client.clone(), plant.site.namespace(), &resource);
-    let deleted = clusters.delete(&names.cluster, &DeleteParams::default()).await;
-    gone(deleted.map(drop)).doing("deleting the PostgresCluster")?;
-    let patience = span.run("deletion", async |span| {
-        wait_for("everything of the database to be gone", DEADLINE, LOOK, || async {
-            let left = left_of_database(plant, &kubernetes).await?;
-            let seen = tell(&left);
-            span.progress(&seen);
-            let none = left.iter().all(|(_, names)| names.is_empty());
-            Ok(if none { Wait::Ready(left) } else { Wait::NotYet(seen) })
-        })
-        .await
-    });
-    match patience.await {
-        // what will not go is what the inventory is for
-        Err(Error::Timeout { .. }) => left_of_database(plant, &kubernetes).await,
-        other => other,
-    }
+    let clusters = kubernetes.clusters(plant.site.namespace());
+    let deleted = clusters.delete(&plant.site.config.names.cluster, &DeleteParams::default()).await;
+    gone(deleted).doing("deleting the PostgresCluster")?;
+    until_gone(span, "everything of the database", || left_of_database(plant, &kubernetes)).await
 }
 
 async fn left_of_database(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left> {
     let namespace = plant.site.namespace();
-    let resource = postgrescluster::resource();
-    let clusters: Api<postgrescluster::PostgresCluster> =
-        Api::namespaced_with(kubernetes.client.clone(), namespace, &resource);
     let all = ListParams::default();
     let of_cluster =
         ListParams::default().labels(&format!("{}={}", label("cluster"), plant.site.config.names.cluster));
     let doing = "taking the inventory";
+    let clusters = kubernetes.clusters(namespace).list(&all).await;
     let mut left = vec![
-        ("PostgresClusters", names(clusters.list(&all).await.doing(doing)?)),
+        ("PostgresClusters", names(clusters.doing(doing)?)),
         ("pods", names(kubernetes.all::<Pod>(namespace).list(&of_cluster).await.doing(doing)?)),
         // whosever they are: the next restore would find what is in them
         ("claims", names(kubernetes.all::<PersistentVolumeClaim>(namespace).list(&all).await.doing(doing)?)),
         ("services", names(kubernetes.all::<Service>(namespace).list(&of_cluster).await.doing(doing)?)),
         ("Secrets", names(kubernetes.all::<Secret>(namespace).list(&of_cluster).await.doing(doing)?)),
-        ("volumes", volumes(kubernetes, namespace).await?),
     ];
-    let directories = plant.platform.volume_directories(namespace).await?;
-    left.extend(directories.map(|directories| ("volume directories", directories)));
+    left.extend(left_of_volumes(plant, kubernetes).await?);
     Ok(left)
 }
 
 async fn namespace(plant: &Plant, span: &Span) -> Result<Left> {
     let (kubernetes, _) = plant.cluster()?;
     let namespace = plant.site.namespace();
-    ours(plant, &kubernetes).await?;
+    let namespaces = kubernetes.global::<Namespace>();
+    let doing = "deleting the namespace";
+    ours(&namespaces.get(namespace).await.doing(doing)?, plant.site.scene.run.as_str())?;
     span.run("kill", async |_| kill(plant, &kubernetes).await).await?;
+    let deed = Deed::typed("delete the namespace", format!("kubectl delete namespace {namespace}"));
+    gone(namespaces.delete(namespace, &DeleteParams::default()).await).doing(doing)?;
     // pods that linger would hold the namespace for their grace
     let pods = kubernetes.all::<Pod>(namespace);
-    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    let began = Instant::now();
-    let namespaces = kubernetes.global::<Namespace>();
-    gone(namespaces.delete(namespace, &DeleteParams::default()).await.map(drop))
-        .doing("deleting the namespace")?;
-    gone(pods.delete_collection(&now, &ListParams::default()).await.map(drop)).doing("deleting its pods")?;
-    plant.site.note(
-        "delete the namespace",
-        format!("kubectl delete namespace {namespace}"),
-        "asked",
-        began,
-    )?;
-    let left = async || {
-        let there = match namespaces.get(namespace).await {
-            Ok(found) => BTreeSet::from([finalizers(&found)]),
-            Err(kube::Error::Api(status)) if status.code == 404 => BTreeSet::new(),
-            Err(error) => return Err(Error::unverified("taking the inventory", short(&error))),
-        };
-        let mut left = vec![("namespaces", there), ("volumes", volumes(&kubernetes, namespace).await?)];
-        let directories = plant.platform.volume_directories(namespace).await?;
-        left.extend(directories.map(|directories| ("volume directories", directories)));
-        Ok(left)
-    };
-    let patience = span.run("deletion", async |span| {
-        wait_for("the namespace to be gone", DEADLINE, LOOK, || async {
+    gone(pods.delete_collection(&at_once(), &ListParams::default()).await).doing("deleting its pods")?;
+    deed.end(&plant.site.scene.evidence, "asked", String::new())?;
+    until_gone(span, "the namespace", || left_of_namespace(plant, &kubernetes)).await
+}
+
+async fn left_of_namespace(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left> {
+    let found = kubernetes.global::<Namespace>().get_opt(plant.site.namespace()).await;
+    let there = found.doing("taking the inventory")?.iter().map(finalizers).collect();
+    let mut left = vec![("namespaces", there)];
+    left.extend(left_of_volumes(plant, kubernetes).await?);
+    Ok(left)
+}
+
+/// Waits until nothing is left; what will not go is what the inventory is for.
+async fn until_gone<L: Future<Output = Result<Left>>>(
+    span: &Span,
+    what: &str,
+    left: impl Fn() -> L,
+) -> Result<Left> {
+    let gone = span.run("deletion", async |span| {
+        wait_for(&format!("{what} to be gone"), DEADLINE, LOOK, || async {
             let left = left().await?;
             let seen = tell(&left);
             span.progress(&seen);
@@ -162,24 +140,28 @@ async fn namespace(plant: &Plant, span: &Span) -> Result<Left> {
         })
         .await
     });
-    match patience.await {
+    match gone.await {
         Err(Error::Timeout { .. }) => left().await,
         other => other,
     }
 }
 
-/// An error unless the namespace bears this run's label.
-async fn ours(plant: &Plant, kubernetes: &Kubernetes) -> Result<()> {
-    let name = plant.site.namespace();
-    let found = kubernetes.global::<Namespace>().get(name).await.doing("looking at the namespace")?;
-    let run = plant.site.scene.run.as_str();
-    if found.labels().get(crate::manifests::RUN).is_some_and(|label| label == run) {
+/// An error unless a namespace bears a run's label.
+pub(crate) fn ours(namespace: &Namespace, run: &str) -> Result<()> {
+    if namespace.labels().get(RUN).is_some_and(|label| label == run) {
         return Ok(());
     }
-    Err(Error::unverified(
-        format!("the namespace {name} is not destroyed"),
-        "it does not bear this run's label",
-    ))
+    let what = format!("the namespace {} is not destroyed", namespace.name_any());
+    Err(Error::unverified(what, "it does not bear this run's label"))
+}
+
+/// Volumes of the namespace, and their directories where nodes can be looked at.
+async fn left_of_volumes(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left> {
+    let namespace = plant.site.namespace();
+    let mut left = vec![("volumes", volumes(kubernetes, namespace).await?)];
+    let directories = plant.platform.volume_directories(namespace).await?;
+    left.extend(directories.map(|directories| ("volume directories", directories)));
+    Ok(left)
 }
 
 /// The persistent volumes that a namespace's claims hold.
@@ -212,12 +194,4 @@ fn tell(left: &Left) -> String {
         .map(|(what, names)| format!("{what}: {}", names.iter().cloned().collect::<Vec<_>>().join(", ")))
         .collect();
     if all.is_empty() { "nothing left".to_owned() } else { all.join(" · ") }
-}
-
-/// The end of something that may be gone already.
-fn gone(answer: Result<(), kube::Error>) -> Result<(), kube::Error> {
-    match answer {
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => other,
-    }
 }

@@ -16,6 +16,15 @@ impl Engine {
         Ok(found.doing(format!("inspecting the image {reference}"))?.and_then(|image| image.id))
     }
 
+    /// An image and whether the engine holds it, for a person.
+    pub async fn told(&self, reference: &str) -> String {
+        match self.image(reference).await {
+            Ok(Some(_)) => format!("{reference}, here"),
+            Ok(None) => format!("{reference}, not here yet: a drill pulls it"),
+            Err(error) => format!("{reference}: {}", error.chain()),
+        }
+    }
+
     /// Removes an image's name, and the image if it has no other.
     pub async fn remove_image(&self, reference: &str) -> Result<()> {
         let removed = self.docker.remove_image(reference, None::<RemoveImageOptions>, None).await;

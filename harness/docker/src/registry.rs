@@ -1,10 +1,7 @@
 //! An image registry beside a cluster, from which its nodes pull. What it holds outlives the drill, in a
 //! volume that all drills in this engine share, as they share the engine's images.
 
-use crate::{
-    Deed, Role, Yard, generic, names,
-    ports::{publish, published},
-};
+use crate::{Deed, Role, Yard, generic, names, ports::publish};
 use futures::TryStreamExt;
 use phoenix_drill::{Doing, Error, Result, Wait, wait_for};
 use std::time::Duration;
@@ -105,10 +102,7 @@ impl Registry {
     }
 
     async fn port(&self, yard: &Yard) -> Result<u16> {
-        let settings =
-            yard.engine.container(&self.name).await?.and_then(|container| container.network_settings);
-        let port = published(settings.as_ref(), REGISTRY_PORT);
-        port.ok_or_else(|| Error::unverified("looking for the registry", "its port is not published"))
+        yard.engine.published(&self.name, REGISTRY_PORT).await
     }
 
     /// Puts an image of the engine's into it, under the path `<its registry's host>/<its path>`. What is

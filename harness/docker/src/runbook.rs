@@ -1,10 +1,10 @@
-//! What was done to the engine, entered into the runbook as a person would type it.
+//! What was done, entered into the runbook as a person would type it.
 
 use phoenix_drill::{Command, Evidence, Result};
 use phoenix_postgres::pgbackrest::shell_line;
 use std::time::Instant;
 
-/// Something that is being done to the engine.
+/// Something that is being done.
 pub struct Deed {
     purpose: String,
     line: String,
@@ -16,7 +16,12 @@ impl Deed {
     pub fn begin(purpose: &str, words: &[&str]) -> Self {
         let argv: Vec<String> =
             std::iter::once("docker").chain(words.iter().copied()).map(str::to_owned).collect();
-        Self { purpose: purpose.to_owned(), line: shell_line(&argv), start: Instant::now() }
+        Self::typed(purpose, shell_line(&argv))
+    }
+
+    /// Begins something that is done otherwise than by `docker`, as it is typed.
+    pub fn typed(purpose: &str, line: String) -> Self {
+        Self { purpose: purpose.to_owned(), line, start: Instant::now() }
     }
 
     /// Enters it with how it ended and what it printed.

@@ -1,9 +1,6 @@
 //! A drill's own object store: MinIO in a container, over TLS with a CA made for the drill.
 
-use crate::{
-    Deed, Engine, Role, Yard, generic, names,
-    ports::{publish, published},
-};
+use crate::{Deed, Engine, Role, Yard, generic, names, ports::publish};
 use phoenix_drill::{Doing, Error, Result, Wait, wait_for};
 use phoenix_postgres::pgbackrest::S3;
 use phoenix_repository::inspect;
@@ -141,9 +138,7 @@ impl Minio {
 
     /// The port of the engine's machine at which the store is published now.
     pub async fn port(&self, engine: &Engine) -> Result<u16> {
-        let settings = engine.container(&self.name).await?.and_then(|container| container.network_settings);
-        let port = published(settings.as_ref(), PORT);
-        port.ok_or_else(|| Error::unverified("looking for the store", "its port is not published"))
+        engine.published(&self.name, PORT).await
     }
 }
 

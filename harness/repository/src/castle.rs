@@ -1,7 +1,7 @@
 //! A castle, its ashes and its rebirth: the same wherever pgBackRest itself is called to back up and to
 //! restore.
 
-use crate::{Vault, Victim, failed_restore, find_commits, take_backup, victim::Ran};
+use crate::{Vault, Victim, failed_restore, find_commits, must, take_backup, victim::Ran};
 use futures::future::BoxFuture;
 use phoenix_core::{
     Commit, Lsn, RecoveryTarget, WalSegment, Xid,
@@ -112,7 +112,11 @@ impl Castle for Living {
     }
 
     fn backup<'a>(&'a self, kind: BackupKind, span: &'a Span) -> Work<'a, BackupRecord> {
-        Box::pin(take_backup(&*self.ground, kind, span))
+        let ground = &*self.ground;
+        Box::pin(take_backup(ground, span, move |repository| async move {
+            let argv = ground.pgbackrest().backup(kind.word(), repository);
+            must(ground, "backup", &argv).await.map(drop)
+        }))
     }
 
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {

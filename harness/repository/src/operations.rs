@@ -1,8 +1,8 @@
 //! Backups, commit records, and what a failed restore says.
 
-use crate::{Ground, Host, Ran, victim::must};
+use crate::{Host, Ran, victim::must};
 use phoenix_core::{Commit, Finding, Lsn, WalSegment, Xid, report::BackupRecord};
-use phoenix_drill::{BackupKind, Doing, Error, Result, Span};
+use phoenix_drill::{Doing, Error, Result, Span};
 use phoenix_postgres::{
     diagnosis::{self, Encryption, Symptoms},
     pgbackrest::newest_backup,
@@ -10,20 +10,24 @@ use phoenix_postgres::{
 };
 use std::collections::BTreeMap;
 
-/// Takes a backup into every repository, the first of which is the store; gives that one's.
-pub(crate) async fn take_backup(ground: &dyn Ground, kind: BackupKind, span: &Span) -> Result<BackupRecord> {
-    let pgbackrest = ground.pgbackrest();
+/// Takes a backup into every repository, each as `take` has it taken; gives the one in the first, which is
+/// the store.
+pub async fn take_backup<T: Future<Output = Result<()>>>(
+    host: &dyn Host,
+    span: &Span,
+    take: impl Fn(u8) -> T,
+) -> Result<BackupRecord> {
+    let pgbackrest = host.pgbackrest();
     let mut newest = None;
-    for repository in 1..=ground.vault().repositories() {
-        let argv = pgbackrest.backup(kind.word(), repository);
+    for repository in 1..=host.vault().repositories() {
         let name = format!("backup to repo{repository}");
-        span.run(&name, async |_| must(ground, "backup", &argv).await).await?;
-        let info = must(ground, "info", &pgbackrest.info(repository)).await?;
+        span.run(&name, async |_| take(repository).await).await?;
+        let info = must(host, "info", &pgbackrest.info(repository)).await?;
         let record = newest_backup(&info, &pgbackrest.stanza).doing("reading pgbackrest info")?;
         newest.get_or_insert(record);
     }
     let newest: BackupRecord = newest.ok_or_else(|| Error::Demand("no repository took a backup".into()))?;
-    ground.vault().note_cluster_bytes(newest.cluster_bytes);
+    host.vault().note_cluster_bytes(newest.cluster_bytes);
     Ok(newest)
 }
 

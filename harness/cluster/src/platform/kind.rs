@@ -6,16 +6,16 @@ use crate::{
     kubernetes::Kubernetes,
     site::{Beside, Site},
 };
-use futures::future::join_all;
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{ResourceExt, api::ListParams, config::Kubeconfig};
-use phoenix_drill::{Command, Doing, Error, Resource, Result, Span, Wait, Work, wait_for};
+use phoenix_docker::Deed;
+use phoenix_drill::{Doing, Error, Resource, Result, Span, Wait, Work, wait_for};
 use std::{
     collections::BTreeSet,
     fmt::Write,
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,7 +27,8 @@ const API_PORT: u16 = 6443;
 const LOOK: Duration = Duration::from_millis(50);
 const API_DEADLINE: Duration = Duration::from_secs(180);
 const NODES_DEADLINE: Duration = Duration::from_secs(180);
-/// Where kubeadm puts the administrator's kubeconfig. The first works before any right is granted.
+/// Where kubeadm puts the administrator's kubeconfig. The first works before any right is granted; older
+/// versions lack it.
 const ADMIN: [&str; 2] = ["/etc/kubernetes/super-admin.conf", "/etc/kubernetes/admin.conf"];
 /// Where local-path, kind's storage, keeps volumes on a node.
 const VOLUMES: &str = "/var/local-path-provisioner";
@@ -125,7 +126,6 @@ impl Kind {
     async fn api(&self) -> Result<Kubernetes> {
         let node = self.control_plane();
         let engine = &self.beside.yard.engine;
-        let ordinary = std::sync::atomic::AtomicU32::new(0);
         let kubeconfig = wait_for("the control plane's kubeconfig", API_DEADLINE, LOOK, || async {
             self.not_failed().await?;
             let Some(container) = engine.container(&node).await? else {
@@ -135,11 +135,6 @@ impl Kind {
                 return Ok(Wait::NotYet("its port is not published yet".to_owned()));
             };
             for file in ADMIN {
-                // the one that needs no rights is preferred, and older versions lack it
-                let early = || ordinary.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 20;
-                if file == ADMIN[1] && early() {
-                    continue;
-                }
                 let argv = ["cat", file].map(str::to_owned);
                 let Ok(ran) = engine.exec(&node, "root", &argv, None).await else { continue };
                 if ran.status == Some(0) && ran.stdout.contains("client-key-data") {
@@ -200,17 +195,17 @@ impl Kind {
             let names = mounts.into_iter().flatten().filter_map(|mount| mount.name);
             self.volumes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(names);
         }
-        let began = Instant::now();
-        let words = |verb: &[&str]| {
-            let words = std::iter::once("docker").chain(verb.iter().copied());
-            words.map(str::to_owned).chain(nodes.iter().cloned()).collect::<Vec<_>>().join(" ")
+        let begin = |purpose: &str, verb: &[&str]| {
+            let words: Vec<_> = verb.iter().copied().chain(nodes.iter().map(String::as_str)).collect();
+            Deed::begin(purpose, &words)
         };
-        join_all(nodes.iter().map(|node| engine.kill(node))).await.into_iter().collect::<Result<()>>()?;
-        self.site.note("kill every node", words(&["kill", "--signal", "SIGKILL"]), "killed", began)?;
-        let began = Instant::now();
-        let removed = join_all(nodes.iter().map(|node| engine.remove_container(node))).await;
-        removed.into_iter().collect::<Result<()>>()?;
-        self.site.note("remove every node", words(&["rm", "--force", "--volumes"]), "removed", began)
+        let evidence = &self.site.scene.evidence;
+        let deed = begin("kill every node", &["kill", "--signal", "SIGKILL"]);
+        try_join_all(nodes.iter().map(|node| engine.kill(node))).await?;
+        deed.end(evidence, "killed", String::new())?;
+        let deed = begin("remove every node", &["rm", "--force", "--volumes"]);
+        try_join_all(nodes.iter().map(|node| engine.remove_container(node))).await?;
+        deed.end(evidence, "removed", String::new())
     }
 
     async fn left(&self) -> Result<Remains> {
@@ -272,24 +267,16 @@ impl Platform for Kind {
 
 /// Runs `kind create cluster` to its end. It dies with the harness, and with whoever drops this.
 async fn create(site: Arc<Site>, network: String, argv: Vec<String>) -> Result<()> {
-    let began = Instant::now();
     let mut command = tokio::process::Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).args(&argv);
     command.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &network);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let output = command.output().await.map_err(|error| {
-        let advice =
-            "install kind (https://kind.sigs.k8s.io), or name a context of your own: see docs/cluster.md";
-        Error::missing(format!("kind does not start: {error}"), advice)
-    })?;
-    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     let line = format!("KIND_EXPERIMENTAL_DOCKER_NETWORK={} {}", network, argv.join(" "));
-    let ended = output.status.to_string();
-    let (purpose, elapsed) = ("create the cluster".to_owned(), began.elapsed());
-    site.scene.evidence.command(&Command { purpose, line, ended, elapsed, output: printed.clone() })?;
+    let get = "install kind (https://kind.sigs.k8s.io), or name a context of your own: see docs/cluster.md";
+    let output = site.run("create the cluster", line, command, get).await?;
     if output.status.success() {
         return Ok(());
     }
+    let printed = String::from_utf8_lossy(&output.stderr);
     let why =
         printed.lines().find(|line| line.contains("ERROR")).or(printed.lines().last()).unwrap_or_default();
     Err(Error::unverified("kind did not create the cluster", why.to_owned()))

@@ -62,15 +62,7 @@ impl PgBackRest {
     pub fn restore(&self, target: &RecoveryTarget, repository: Option<u8>, seal: &str) -> Vec<String> {
         let mut options: Vec<String> =
             repository.map(|number| format!("--repo={number}")).into_iter().collect();
-        let (kind, value) = match target {
-            RecoveryTarget::Latest => ("default", None),
-            RecoveryTarget::Immediate => ("immediate", None),
-            RecoveryTarget::Sealed(name) | RecoveryTarget::Name(name) => ("name", Some(name.clone())),
-            RecoveryTarget::Time(time) => ("time", Some(timestamp(time))),
-            RecoveryTarget::Lsn(lsn) => ("lsn", Some(lsn.to_string())),
-            // PostgreSQL compares 32 bits: the epoch must go
-            RecoveryTarget::Xid(xid) => ("xid", Some((xid.0 & 0xFFFF_FFFF).to_string())),
-        };
+        let (kind, value) = target_options(target);
         options.push(format!("--type={kind}"));
         options.extend(value.map(|value| format!("--target={value}")));
         if kind != "default" {
@@ -88,6 +80,19 @@ impl PgBackRest {
         let mut argv = self.restore(target, Some(repository), seal);
         argv.insert(argv.len() - 1, "--delta".to_owned());
         argv
+    }
+}
+
+/// A target as `--type` and `--target` of a restore.
+pub fn target_options(target: &RecoveryTarget) -> (&'static str, Option<String>) {
+    match target {
+        RecoveryTarget::Latest => ("default", None),
+        RecoveryTarget::Immediate => ("immediate", None),
+        RecoveryTarget::Sealed(name) | RecoveryTarget::Name(name) => ("name", Some(name.clone())),
+        RecoveryTarget::Time(time) => ("time", Some(timestamp(time))),
+        RecoveryTarget::Lsn(lsn) => ("lsn", Some(lsn.to_string())),
+        // PostgreSQL compares 32 bits: the epoch must go
+        RecoveryTarget::Xid(xid) => ("xid", Some((xid.0 & 0xFFFF_FFFF).to_string())),
     }
 }
 

@@ -5,7 +5,7 @@ mod command;
 mod config;
 mod info;
 
-pub use command::{PgBackRest, seal_script, shell_line};
+pub use command::{PgBackRest, seal_script, shell_line, target_options};
 pub use config::{Config, Repository, S3};
 pub use info::{InfoError, newest_backup};
 
