@@ -42,6 +42,13 @@ impl Cluster {
         self.plant.get().ok_or_else(|| Error::Demand("there is no castle in this drill yet".into()))
     }
 
+    async fn halt(&self) -> Result<()> {
+        match self.plant.get() {
+            Some(plant) => plant.platform.halt().await,
+            None => Ok(()),
+        }
+    }
+
     async fn born(&self, scene: &Arc<Scene>, plan: CastlePlan, span: &Span) -> Result<Box<dyn Castle>> {
         let (config, engine) = (self.config.clone(), self.engine.clone());
         let laid = Plant::lay(config, engine, self.making.clone(), scene.clone(), plan, span).await?;
@@ -98,6 +105,7 @@ impl Environment for Cluster {
     fn stop<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
         Box::pin(async {
             let _made = self.making.write().await;
+            self.halt().await?;
             let Some(engine) = &self.engine else { return Ok(()) };
             for resource in scene.register.resources()? {
                 match resource {
@@ -113,6 +121,7 @@ impl Environment for Cluster {
     fn remove<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {
         Box::pin(async {
             let _made = self.making.write().await;
+            self.halt().await?;
             let resources = scene.register.resources()?;
             let run = scene.run.as_str();
             sweep::remove_namespaces(run, &resources).await?;

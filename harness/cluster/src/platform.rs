@@ -23,6 +23,8 @@ pub(crate) trait Platform: Send + Sync {
     fn up<'a>(&'a self, span: &'a Span) -> Work<'a, Kubernetes>;
     /// Waits until every node is ready.
     fn ready<'a>(&'a self, kubernetes: &'a Kubernetes, span: &'a Span) -> Work<'a, ()>;
+    /// Stops whoever raises it, once all that it will have can be found. Nothing to do where nobody does.
+    fn halt(&self) -> Work<'_, ()>;
     /// Destroys it whole: SIGKILL first, all nodes at once. An error where a drill may not.
     fn destroy(&self) -> Work<'_, ()>;
     /// What is left of it.

@@ -71,6 +71,10 @@ impl Platform for Existing {
         Box::pin(async { Ok(()) })
     }
 
+    fn halt(&self) -> Work<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn destroy(&self) -> Work<'_, ()> {
         Box::pin(async {
             let what = format!("the cluster of the context {} is not the drill's to destroy", self.context);

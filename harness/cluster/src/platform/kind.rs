@@ -27,6 +27,7 @@ const API_PORT: u16 = 6443;
 const LOOK: Duration = Duration::from_millis(50);
 const API_DEADLINE: Duration = Duration::from_secs(180);
 const NODES_DEADLINE: Duration = Duration::from_secs(180);
+const NODES_ASKED_DEADLINE: Duration = Duration::from_secs(30);
 /// Where kubeadm puts the administrator's kubeconfig. The first works before any right is granted; older
 /// versions lack it.
 const ADMIN: [&str; 2] = ["/etc/kubernetes/super-admin.conf", "/etc/kubernetes/admin.conf"];
@@ -183,11 +184,28 @@ impl Kind {
         }
     }
 
+    /// Ends `kind create cluster`. Nodes that it has asked for would come after it was killed, and be missed
+    /// by whoever cleans up: they are waited for.
+    async fn stop_creation(&self) -> Result<()> {
+        let mut creation = self.creation.lock().await;
+        let Some(task) = creation.as_mut() else { return Ok(()) };
+        let wanted = usize::from(self.workers) + 1;
+        let asked = wait_for("every node that kind asked for", NODES_ASKED_DEADLINE, LOOK, || async {
+            let there = self.nodes().await?.len();
+            let seen = format!("{there} of {wanted} nodes are there");
+            Ok(if task.is_finished() || there >= wanted { Wait::Ready(()) } else { Wait::NotYet(seen) })
+        });
+        let asked = asked.await;
+        task.abort();
+        // it is killed by then, or had ended in its own way
+        let _ = task.await;
+        *creation = None;
+        asked
+    }
+
     /// Kills every node at once, and removes them with their volumes.
     async fn burn(&self) -> Result<()> {
-        if let Some(task) = self.creation.lock().await.take() {
-            task.abort();
-        }
+        self.stop_creation().await?;
         let engine = &self.beside.yard.engine;
         let nodes = self.nodes().await?;
         for node in &nodes {
@@ -250,6 +268,10 @@ impl Platform for Kind {
 
     fn ready<'a>(&'a self, kubernetes: &'a Kubernetes, span: &'a Span) -> Work<'a, ()> {
         Box::pin(self.all_ready(kubernetes, span))
+    }
+
+    fn halt(&self) -> Work<'_, ()> {
+        Box::pin(self.stop_creation())
     }
 
     fn destroy(&self) -> Work<'_, ()> {
