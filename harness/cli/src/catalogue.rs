@@ -89,6 +89,7 @@ scenarios! {
         phoenix_protocol::sealed,
         phoenix_protocol::hot_backup,
         phoenix_protocol::second_life,
+        phoenix_protocol::two_disasters,
         phoenix_protocol::unassisted,
         phoenix_protocol::encrypted,
         phoenix_protocol::burned_key,

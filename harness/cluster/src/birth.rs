@@ -99,7 +99,7 @@ impl Environment for Cluster {
     }
 
     fn faults(&self) -> Work<'_, Vec<String>> {
-        Box::pin(async { Ok(Vec::new()) })
+        Box::pin(async { Ok(self.fired().await) })
     }
 
     fn stop<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()> {

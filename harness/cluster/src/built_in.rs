@@ -141,7 +141,10 @@ impl BuiltIn {
             }
             Part::Engine => self.operator(span).await,
             Part::Secrets => {
-                let manifest = self.plant.manifest(&self.phase)?;
+                if !plant.site.config.probe_store {
+                    return Ok(());
+                }
+                let manifest = plant.manifest(&self.phase)?;
                 probe(&self.plant, &self.phase, &manifest, span).await
             }
             Part::Storage => self.storage(span).await,
@@ -197,7 +200,13 @@ impl BuiltIn {
         if mistake == Some(Mistake::VolumeNeverReady) {
             kubernetes.apply(&mistakes::nobodys_class(plant)).await?;
         }
-        kubernetes.apply(&manifests.init_sql()).await
+        for object in manifests.beside() {
+            kubernetes.apply(&object).await?;
+        }
+        for (user, password) in plant.kept_passwords() {
+            kubernetes.apply(&manifests.password(&user, password.expose())).await?;
+        }
+        Ok(())
     }
 
     /// Applies the PostgresCluster. What the cluster refuses of a rebirth is why it does not come back.
@@ -206,6 +215,7 @@ impl BuiltIn {
         let (kubernetes, _) = plant.cluster()?;
         let manifest = plant.manifest(&self.phase)?;
         plant.site.keep_manifest(&self.phase, &manifest)?;
+        plant.tell_difference(&self.phase, &manifest)?;
         let applied = kubernetes.apply(&manifest).await;
         match (applied, &self.phase) {
             (Err(Error::Usage { what, advice }), Phase::Rebirth(_)) => {
@@ -269,9 +279,13 @@ impl BuiltIn {
     }
 
     async fn service(&self, span: &Span) -> Result<()> {
-        let pooler = ComingUp::castle(&self.plant, &self.phase)?.pooler().await?;
-        span.detail(format!("answered through {pooler}"));
-        Ok(())
+        let plant = &self.plant;
+        let pod = ComingUp::castle(plant, &self.phase)?.service().await?;
+        span.detail(format!("answered through {pod}"));
+        match plant.site.config.keep_passwords {
+            true => plant.keep_passwords().await,
+            false => Ok(()),
+        }
     }
 }
 

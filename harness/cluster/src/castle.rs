@@ -4,7 +4,7 @@ use crate::{
     built_in::{self, Phase},
     layers,
     plant::Plant,
-    wipe,
+    signs, wipe,
 };
 use phoenix_core::{
     Commit, Finding, Lsn, WalSegment, Xid,
@@ -12,6 +12,7 @@ use phoenix_core::{
 };
 use phoenix_drill::{
     Ashes, BackupKind, Castle, Database, Error, RebirthPlan, Rebirthing, Result, Scene, Span, Wait, Work,
+    wait_for,
 };
 use phoenix_postgres::Sql;
 use phoenix_repository::{find_commits, take_backup};
@@ -23,6 +24,8 @@ use std::{
 };
 
 const BACKUP_DEADLINE: Duration = Duration::from_secs(600);
+const RESTORE_DEADLINE: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A castle that lives.
 pub(crate) struct Living {
@@ -167,6 +170,39 @@ struct Rising {
 }
 
 impl Rising {
+    /// Raises the castle until its restore is midway. The cluster goes on by itself.
+    async fn caught(&self, span: &Span) -> Result<String> {
+        let phase = Phase::Rebirth(self.plan.clone());
+        let risen = Living::rise(self.plant.clone(), phase, span);
+        tokio::select! {
+            risen = risen => {
+                risen?;
+                Err(Error::Demand("the restore was over before it could be caught midway".into()))
+            }
+            seen = wait_for("the restore to be midway", RESTORE_DEADLINE, LOOK, || self.look()) => seen,
+        }
+    }
+
+    /// Whether files are there and the last of them is not.
+    async fn look(&self) -> Result<Wait<String>> {
+        let plant = &self.plant;
+        let Ok((kubernetes, lookout)) = plant.cluster() else {
+            return Ok(Wait::NotYet("there is no cluster yet".to_owned()));
+        };
+        let Some(pod) = lookout.look(signs::restoring) else {
+            return Ok(Wait::NotYet("no restore runs yet".to_owned()));
+        };
+        let script = format!(
+            "cd /pgdata/pg{} && test ! -e global/pg_control && find . -type f | wc -l",
+            plant.site.config.postgresql
+        );
+        let argv = ["sh", "-c", &script].map(str::to_owned);
+        let ran = kubernetes.exec((plant.site.namespace(), &pod, signs::RESTORE), &argv, None).await;
+        let files = ran.ok().and_then(|ran| ran.stdout.trim().parse::<u64>().ok()).unwrap_or(0);
+        let seen = format!("{files} files restored, pg_control not yet");
+        Ok(if files > 0 { Wait::Ready(seen) } else { Wait::NotYet(seen) })
+    }
+
     async fn fail(&self, span: &Span) -> Result<Finding> {
         let phase = Phase::Rebirth(self.plan.clone());
         match Living::rise(self.plant.clone(), phase, span).await {
@@ -183,8 +219,8 @@ impl Rebirthing for Rising {
         Box::pin(Living::rise(plant, Phase::Rebirth(plan), span))
     }
 
-    fn midway(&mut self) -> Work<'_, String> {
-        Box::pin(async { Err(Error::Demand("a rebirth on a cluster cannot be caught midway yet".into())) })
+    fn midway<'a>(&'a mut self, span: &'a Span) -> Work<'a, String> {
+        Box::pin(self.caught(span))
     }
 
     fn failure<'a>(&'a mut self, span: &'a Span) -> Work<'a, Finding> {

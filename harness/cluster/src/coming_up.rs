@@ -88,9 +88,9 @@ impl<'a> ComingUp<'a> {
         Ok(primary)
     }
 
-    /// The pooler answers as it would an application. It is not to be asked before the primary has its
-    /// users: asked too early, it refuses for seconds.
-    pub async fn pooler(&self) -> Result<String> {
+    /// The pooler, or the primary where there is none, answers as it would an application. It is not to be
+    /// asked before the primary has its users: asked too early, it refuses for seconds.
+    pub async fn service(&self) -> Result<String> {
         let pooler = self.until("the pooler", |view| {
             let status = view.status(self.cluster());
             let knows = status.is_some_and(|status| status.proxy.pg_bouncer.postgres_revision.is_some());
@@ -99,8 +99,11 @@ impl<'a> ComingUp<'a> {
                 None => Wait::NotYet(pods(view)),
             }
         });
-        let pooler = pooler.await?;
-        wait_for("an answer through the pooler", Duration::from_secs(60), LOOK, || async {
+        let pod = match self.plant.has_pooler() {
+            true => pooler.await?,
+            false => self.plant.primary()?,
+        };
+        wait_for("an answer as an application gets it", Duration::from_secs(60), LOOK, || async {
             let answer = async { self.plant.sql().await?.one("asking through the pooler", "SELECT 1").await };
             Ok(match answer.await {
                 Ok(_) => Wait::Ready(()),
@@ -108,7 +111,7 @@ impl<'a> ComingUp<'a> {
             })
         })
         .await?;
-        Ok(pooler)
+        Ok(pod)
     }
 
     /// Waits for something; a sign that it will not come ends it.

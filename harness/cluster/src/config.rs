@@ -1,5 +1,6 @@
 //! How the cluster environment is set up. The names of all images are here and nowhere else.
 
+use crate::own::Own;
 use phoenix_core::layers::Need;
 use phoenix_repository::ExternalStore;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -166,6 +167,14 @@ pub struct ClusterConfig {
     pub operator: OperatorConfig,
     /// What the castle is called.
     pub names: Names,
+    /// A PostgresCluster of the user's own, in a file with the ConfigMaps and Secrets that it needs; else it
+    /// is built from all this.
+    pub manifest: Option<PathBuf>,
+    /// Whether users keep their passwords across a rebirth.
+    pub keep_passwords: bool,
+    /// Whether a pod asks the store before a castle is raised from it. The operator's own restore is mute for
+    /// longer.
+    pub probe_store: bool,
     /// PostgreSQL's major version.
     pub postgresql: u16,
     /// The StorageClass of all volumes; the cluster's default, if absent.
@@ -189,6 +198,9 @@ impl Default for ClusterConfig {
             images: Images::default(),
             operator: OperatorConfig::default(),
             names: Names::default(),
+            manifest: None,
+            keep_passwords: false,
+            probe_store: true,
             postgresql: 17,
             storage_class: None,
             volume_size: "2Gi".to_owned(),
@@ -227,6 +239,17 @@ impl ClusterConfig {
         images.pgbouncer = pgbouncer.or(images.pgbouncer.take());
         self.operator.manifests = manifests.unwrap_or(self.operator.manifests);
         self
+    }
+
+    /// Takes from a PostgresCluster of the owner's what it says and nobody else did.
+    pub(crate) fn fit(&mut self, own: &Own) {
+        (self.names.cluster, self.names.users) = (own.name(), own.users());
+        self.postgresql = own.postgresql().unwrap_or(self.postgresql);
+        let [postgres, pgbackrest, pgbouncer] = own.images();
+        let images = &mut self.images;
+        images.postgres = images.postgres.take().or(postgres);
+        images.pgbackrest = images.pgbackrest.take().or(pgbackrest);
+        images.pgbouncer = images.pgbouncer.take().or(pgbouncer);
     }
 
     /// What a wipe destroys here.

@@ -4,13 +4,14 @@ use crate::{kubernetes::Life, plant::Plant};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::ListParams};
 use phoenix_drill::{Doing, Result};
+use phoenix_repository::{Host, must};
 use std::{fs, time::Duration};
 use tokio::time::timeout;
 
 /// A cluster that does not answer by then says nothing more.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Copies events, conditions, every pod's logs and the PostgresCluster.
+/// Copies events, conditions, every pod's logs, the PostgresCluster and what pgBackRest says of its backups.
 pub(crate) async fn collect(plant: &Plant) -> Result<()> {
     if let Some(beside) = &plant.beside {
         let store = beside.store.as_ref().map(|store| &store.name);
@@ -38,6 +39,11 @@ async fn of_cluster(plant: &Plant) -> Result<()> {
     });
     write("postgrescluster.json", clusters.doing("writing postgrescluster.json")?)?;
     write("events.json", events.doing("writing events.json")?)?;
+    for repository in 1..=plant.vault.repositories() {
+        // nobody can be asked where no primary came up
+        let Ok(info) = must(plant, "info", &plant.pgbackrest().info(repository)).await else { continue };
+        write(&format!("pgbackrest-info-repo{repository}.json"), info)?;
+    }
     let (operator, _) = plant.operator.place()?;
     for namespace in [plant.site.namespace(), operator.as_str()] {
         let pods = kubernetes.all::<Pod>(namespace).list(&ListParams::default()).await;

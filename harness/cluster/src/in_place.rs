@@ -37,7 +37,7 @@ impl Cluster {
         let castle = ComingUp::castle(plant, &phase)?;
         span.run("restore", async |_| castle.restored(&id).await).await?;
         span.run("primary and users", async |span| castle.primary(span).await).await?;
-        span.run("pooler", async |_| castle.pooler().await).await?;
+        span.run("pooler", async |_| castle.service().await).await?;
         Living::of(plant.clone(), Origin::Here).await
     }
 }

@@ -2,9 +2,10 @@
 //! credentials, SQL that may run again, and the PostgresCluster. A rebirth is the same with a data source.
 
 use crate::{
+    own::Own,
     postgrescluster::{
         Backups, DataSource, DataSourceRepo, GROUP, Instance, KIND, KeyOf, Manual, Named, PgBackRestSpec,
-        PgBouncer, Projection, Proxy, Repo, RepoVolume, S3Spec, Spec, UserSpec, VERSION, VolumeClaim,
+        PgBouncer, Projection, Proxy, Repo, RepoVolume, S3Spec, Spec, UserSpec, VERSION, VolumeClaim, label,
     },
     site::Site,
 };
@@ -23,8 +24,9 @@ pub(crate) const STANZA: &str = "db";
 pub(crate) const CA_KEY: &str = "s3-ca.crt";
 const CA_FILE: &str = "/etc/pgbackrest/conf.d/s3-ca.crt";
 const INIT_SQL: &str = "init-sql";
-/// Exit statuses up to 125 pass for the end of WAL: this makes every error of pgBackRest's fatal.
-const SEALED: &str = "sh -c 'pgbackrest --stanza=db archive-get \"$0\" \"$1\"; s=$?; [ $s -le 1 ] && exit $s; exit 255' %f \"%p\"";
+/// Exit statuses up to 125 pass for the end of WAL: this makes every error of pgBackRest's fatal. The operator
+/// refuses whatever holds the word `--stanza`.
+const SEALED: &str = "sh -c 'PGBACKREST_STANZA=db pgbackrest archive-get \"$0\" \"$1\"; s=$?; [ $s -le 1 ] && exit $s; exit 255' %f \"%p\"";
 /// Nobody waits longer than this for an answer of the store, in seconds: the restore is mute meanwhile.
 const IO_TIMEOUT_S: &str = "20";
 
@@ -34,6 +36,10 @@ pub(crate) struct Manifests<'a> {
     pub vault: &'a Vault,
     /// The CA of the store, in PEM.
     pub ca_pem: &'a str,
+    /// The proxy before the store, if there is one.
+    pub detour: Option<&'a (String, u16)>,
+    /// What the castle's owner wrote, if it is not built from nothing.
+    pub own: Option<&'a Own>,
 }
 
 impl Manifests<'_> {
@@ -69,15 +75,36 @@ impl Manifests<'_> {
     }
 
     /// What makes the application at home. It runs again at every rebirth.
-    pub fn init_sql(&self) -> Value {
+    fn grants(&self) -> String {
         let mut sql = String::new();
         for user in &self.site.config.names.users {
             let _ = writeln!(sql, "\\c {}\nGRANT ALL ON SCHEMA public TO \"{}\";", user.database, user.name);
         }
-        json!({
+        sql
+    }
+
+    /// The ConfigMaps and Secrets that the PostgresCluster needs besides the store's credentials.
+    pub fn beside(&self) -> Vec<Value> {
+        let init_sql = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": self.metadata(INIT_SQL),
-            "data": { "init.sql": sql },
-        })
+            "data": { "init.sql": self.grants() },
+        });
+        let mut all = vec![init_sql];
+        if let Some(own) = self.own {
+            let (secret, run) = (&self.site.config.names.secret, self.site.scene.run.as_str());
+            all.extend(own.beside(self.site.namespace(), secret, run, &self.grants()));
+        }
+        all
+    }
+
+    /// The Secret of a user with the password that it is to keep: the operator adopts it.
+    pub fn password(&self, user: &str, password: &str) -> Value {
+        let cluster = &self.site.config.names.cluster;
+        let mut metadata = self.metadata(&format!("{cluster}-pguser-{user}"));
+        for (name, value) in [("cluster", cluster.as_str()), ("pguser", user), ("role", "pguser")] {
+            metadata["labels"][label(name)] = json!(value);
+        }
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": { "password": password } })
     }
 
     /// The PostgresCluster as it is born.
@@ -132,10 +159,11 @@ impl Manifests<'_> {
             data_source,
         };
         let spec = serde_json::to_value(spec).doing("building the PostgresCluster")?;
-        Ok(json!({
+        let built = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND,
             "metadata": self.metadata(&names.cluster), "spec": spec,
-        }))
+        });
+        Ok(self.own.map_or_else(|| built.clone(), |own| own.fitted(&built)))
     }
 
     fn configuration(&self) -> Vec<Projection> {
@@ -162,6 +190,10 @@ impl Manifests<'_> {
         ]);
         if let Repository::S3(_, Some(_)) = self.vault.repository(key) {
             global.insert("repo1-cipher-type", "aes-256-cbc");
+        }
+        let port = self.detour.map(|(_, port)| port.to_string()).unwrap_or_default();
+        if let Some((host, _)) = self.detour {
+            global.extend([("repo1-storage-host", host.as_str()), ("repo1-storage-port", port.as_str())]);
         }
         global.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
@@ -203,7 +235,8 @@ mod tests {
         assert_eq!(restore_options(&time)[1], "--target='2026-11-21 02:25:14.889174+00:00'");
         let sealed = restore_options(&RecoveryTarget::Sealed("p".into()));
         assert!(
-            sealed[2].starts_with("--recovery-option='restore_command=sh -c '\\''pgbackrest"),
+            sealed[2]
+                .starts_with("--recovery-option='restore_command=sh -c '\\''PGBACKREST_STANZA=db pgbackrest"),
             "{}",
             sealed[2]
         );

@@ -13,14 +13,14 @@ const DATA_SOURCE: &str = "/spec/dataSource/pgbackrest";
 impl Misconfigure for Cluster {
     fn misconfigure(&self, mistake: Mistake) -> Work<'_, String> {
         Box::pin(async move {
-            self.plant()?.mistake(Some(mistake));
+            self.plant()?.make(Some(mistake));
             Ok(told(mistake).to_owned())
         })
     }
 
     fn correct(&self) -> Work<'_, ()> {
         Box::pin(async {
-            self.plant()?.mistake(None);
+            self.plant()?.make(None);
             Ok(())
         })
     }

@@ -116,7 +116,7 @@ async fn kustomize(site: &Site, place: &str) -> Result<String> {
 }
 
 /// Every object of a file of YAML documents.
-fn parse(text: &str, name: &str) -> Result<Vec<Value>> {
+pub(crate) fn parse(text: &str, name: &str) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     // CRDs are long, and nothing in them begins a line so
     for document in text.split("\n---").map(|document| document.trim_start_matches('-')) {

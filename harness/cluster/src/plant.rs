@@ -1,39 +1,37 @@
 //! What one drill on a cluster stands on: its platform, what is beside it, and how to run things.
 
 use crate::{
-    ClusterConfig,
     built_in::Phase,
-    config::{PlatformConfig, WipeKind},
     kubernetes::Kubernetes,
     lookout::Lookout,
     manifests::{Manifests, STANZA},
     mistakes,
     operator::Operator,
-    platform::{Existing, Kind, Platform, write_mirrors},
+    own::{self, Own},
+    platform::Platform,
     postgrescluster::label,
     signs::RestoreLogs,
     site::{Beside, Site},
-    sql::{Administrator, Application, Door},
+    sql::{self, Administrator, Application, Door},
 };
-use phoenix_core::SegmentSize;
-use phoenix_docker::{Deed, Engine, ImageName, Minio, MinioPlan, REGISTRY_PORT, Registry, Role, Yard, names};
-use phoenix_drill::{CastlePlan, Doing, Error, Mistake, Resource, Result, Scene, Span, Work};
+use phoenix_core::{Event, Secret};
+use phoenix_docker::{Deed, Minio};
+use phoenix_drill::{Error, Mistake, Result, Span, Work};
 use phoenix_postgres::{
     Sql,
     pgbackrest::{PgBackRest, S3, shell_line},
 };
 use phoenix_repository::{Host, Ran, Vault, Victim};
-use phoenix_store::Credentials;
+use phoenix_store::FaultProxy;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    net::IpAddr,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
-use tokio::sync::RwLock;
 
 /// Where `castle.toml` says how this environment is set up.
-const SECTION: &str = "[cluster]";
+pub(crate) const SECTION: &str = "[cluster]";
 const STORE_SECTION: &str = "[cluster.store]";
 /// The container with PostgreSQL in an instance's pod.
 pub(crate) const DATABASE: &str = "database";
@@ -49,111 +47,22 @@ pub(crate) struct Plant {
     pub images: Vec<String>,
     pub vault: Vault,
     pub ca_pem: String,
+    /// What the castle's owner wrote, if it is not built from nothing.
+    pub own: Option<Own>,
+    /// Where the harness can listen for pods.
+    pub gateway: Option<IpAddr>,
+    /// The proxy before the store, once faults were asked for, and where pods reach it.
+    pub proxy: tokio::sync::Mutex<Option<FaultProxy>>,
+    pub detour: OnceLock<(String, u16)>,
+    /// The passwords that users keep, by user.
+    pub passwords: Mutex<BTreeMap<String, Secret>>,
     /// What is wrong with the next rebirth, on purpose.
-    mistake: Mutex<Option<Mistake>>,
+    pub mistake: Mutex<Option<Mistake>>,
     /// The cluster, while there is one.
-    standing: Mutex<Option<Standing>>,
+    pub standing: Mutex<Option<Standing>>,
 }
 
 impl Plant {
-    /// Lays the ground: finds the platform or says what it will be, and chooses the store.
-    pub async fn lay(
-        mut config: ClusterConfig,
-        engine: Option<Engine>,
-        making: Arc<RwLock<()>>,
-        scene: Arc<Scene>,
-        plan: CastlePlan,
-        span: &Span,
-    ) -> Result<Self> {
-        match (config.platform.clone(), engine) {
-            (PlatformConfig::Existing { kubeconfig, context }, _) => {
-                allowed(&config, &context)?;
-                let slug = scene.run.slug();
-                // unique to the run: whoever else is there is not met
-                let suffix = &slug[slug.len().saturating_sub(8)..];
-                config.names.namespace = format!("{}-{suffix}", config.names.namespace);
-                let site = Arc::new(Site::new(scene, config)?);
-                Self::on_existing(site, kubeconfig, &context, plan).await
-            }
-            (PlatformConfig::Kind { workers }, Some(engine)) => {
-                let yard = Yard::open(engine, scene.clone(), making)?;
-                Self::on_kind(Arc::new(Site::new(scene, config)?), yard, workers, plan, span).await
-            }
-            (PlatformConfig::Kind { .. }, None) => Err(Error::Demand("kind needs an engine".into())),
-        }
-    }
-
-    async fn on_existing(
-        site: Arc<Site>,
-        kubeconfig: Option<PathBuf>,
-        context: &str,
-        plan: CastlePlan,
-    ) -> Result<Self> {
-        let platform = Existing::find(&site, kubeconfig.clone(), context).await?;
-        // by the kubeconfig that stays: the drill's own copy may be gone before its namespace is
-        let (name, context) = (site.namespace().to_owned(), context.to_owned());
-        site.scene.register.record(&Resource::Namespace { name, kubeconfig, context })?;
-        let operator = Operator::running(platform.kubernetes()).await?;
-        let images = operator.images(&site.config)?;
-        let (repository, ca_pem) = external(&site)?;
-        Ok(Self::of(site, None, Box::new(platform), operator, images, (repository, ca_pem), plan))
-    }
-
-    /// The network and what stands on it beside the cluster; nothing is raised yet.
-    async fn on_kind(
-        site: Arc<Site>,
-        yard: Yard,
-        workers: u8,
-        plan: CastlePlan,
-        span: &Span,
-    ) -> Result<Self> {
-        let (scene, config) = (&site.scene, &site.config);
-        let operator = span.run("operator's manifests", async |_| Operator::read(&site).await);
-        let network = names::name(&scene.run, "net");
-        let laid = async {
-            span.run("network", async |_| yard.make_network(&network, Role::Store).await).await?;
-            yard.have(&config.images.node, "node-image", SECTION, span).await?;
-            yard.have(&config.images.registry, "registry-image", SECTION, span).await?;
-            if config.store.is_none() {
-                yard.have(&config.images.store, "store-image", SECTION, span).await?;
-            }
-            Ok(())
-        };
-        let (operator, ()) = futures::try_join!(operator, laid)?;
-        let images = operator.images(config)?;
-        let minio = MinioPlan {
-            bucket: &config.names.bucket,
-            credentials: Credentials::generate(),
-            also_known_as: &[],
-            ca_file: "",
-        };
-        let store = config.store.is_none().then(|| Minio::plan(&yard, minio)).transpose()?;
-        let chosen = match &store {
-            Some(store) => (store.repository.clone(), store.certificates.ca_pem.clone()),
-            None => external(&site)?,
-        };
-        let registry = Registry::plan(&yard);
-        let hosts = images.iter().map(|image| ImageName::read(image).host).collect();
-        let mirrors = write_mirrors(&site.directory, &format!("{}:{REGISTRY_PORT}", registry.name), &hosts)?;
-        let beside = Arc::new(Beside { yard, network, registry, store });
-        let platform = Kind::new(site.clone(), beside.clone(), workers, Some(mirrors));
-        Ok(Self::of(site, Some(beside), Box::new(platform), operator, images, chosen, plan))
-    }
-
-    fn of(
-        site: Arc<Site>,
-        beside: Option<Arc<Beside>>,
-        platform: Box<dyn Platform>,
-        operator: Operator,
-        images: Vec<String>,
-        (repository, ca_pem): (S3, String),
-        plan: CastlePlan,
-    ) -> Self {
-        let vault = Vault::new(repository, SegmentSize::DEFAULT, plan).with_stanza(STANZA);
-        let (mistake, standing) = (Mutex::default(), Mutex::default());
-        Self { site, beside, platform, operator, images, vault, ca_pem, mistake, standing }
-    }
-
     /// Opens the store and the registry, which outlive the fire.
     pub async fn open_beside(&self, span: &Span) -> Result<()> {
         let images = &self.site.config.images;
@@ -186,11 +95,12 @@ impl Plant {
     }
 
     pub fn manifests(&self) -> Manifests<'_> {
-        Manifests { site: &self.site, vault: &self.vault, ca_pem: &self.ca_pem }
+        let (site, vault, ca_pem) = (&self.site, &self.vault, &self.ca_pem);
+        Manifests { site, vault, ca_pem, detour: self.detour.get(), own: self.own.as_ref() }
     }
 
     /// What is wrong from now on with whatever comes back, if anything.
-    pub fn mistake(&self, mistake: Option<Mistake>) {
+    pub fn make(&self, mistake: Option<Mistake>) {
         *self.mistake.lock().unwrap_or_else(PoisonError::into_inner) = mistake;
     }
 
@@ -270,6 +180,51 @@ impl Plant {
         Kubernetes::merge(&clusters, &self.site.config.names.cluster, change).await
     }
 
+    /// Whether applications go through pgBouncer.
+    pub fn has_pooler(&self) -> bool {
+        self.own.as_ref().is_none_or(Own::has_pooler)
+    }
+
+    /// The passwords that users keep.
+    pub fn kept_passwords(&self) -> BTreeMap<String, Secret> {
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the passwords of the castle that stands; an error if they are not those that were kept before.
+    pub async fn keep_passwords(&self) -> Result<()> {
+        let (kubernetes, _) = self.cluster()?;
+        let names = &self.site.config.names;
+        let mut found = BTreeMap::new();
+        for user in names.users.iter().map(|user| &user.name) {
+            let secret = format!("{}-pguser-{user}", names.cluster);
+            let password = sql::password(&kubernetes, self.site.namespace(), &secret).await?;
+            found.insert(user.clone(), Secret::new(password));
+        }
+        let mut kept = self.passwords.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same =
+            |user: &String| kept.get(user).map(Secret::expose) == found.get(user).map(Secret::expose);
+        if let Some(user) = kept.keys().find(|user| !is_same(user)) {
+            let what = format!("the password of {user} is not kept");
+            return Err(Error::unverified(what, "the operator gave it another one"));
+        }
+        *kept = found;
+        Ok(())
+    }
+
+    /// Shows what a drill made of the owner's manifest, and what a rebirth adds to it.
+    pub fn tell_difference(&self, phase: &Phase, applied: &Value) -> Result<()> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let difference = match phase {
+            Phase::Birth => own.difference(applied)?,
+            Phase::Rebirth(_) => {
+                let born = self.manifests().cluster()?;
+                own::difference(("at its birth", &born), ("at its rebirth", applied))?
+            }
+        };
+        self.site.scene.spans.emit(&Event::Notice { text: difference });
+        Ok(())
+    }
+
     /// The pod of the primary, if there is one.
     pub fn primary(&self) -> Result<String> {
         let (_, lookout) = self.cluster()?;
@@ -281,8 +236,9 @@ impl Plant {
     pub async fn sql(&self) -> Result<Arc<Sql>> {
         let (kubernetes, lookout) = self.cluster()?;
         let namespace = self.site.namespace().to_owned();
-        let pooler = lookout.look(|view| view.in_role("pgbouncer"));
-        let (pod, primary) = (pooler.map_or_else(|| self.primary(), Ok)?, self.primary()?);
+        let primary = self.primary()?;
+        let pooler = lookout.look(|view| view.in_role("pgbouncer")).filter(|_| self.has_pooler());
+        let pod = pooler.unwrap_or_else(|| primary.clone());
         let names = &self.site.config.names;
         let user = names.users.first().map_or("", |user| user.name.as_str());
         let door = Door { kubernetes: kubernetes.clone(), namespace: namespace.clone(), pod, port: 5432 };
@@ -306,34 +262,6 @@ impl Standing {
         self.lookout.begin_life();
         self.logs.begin_life();
     }
-}
-
-/// A context that a drill did not make is refused, unless its owner names it in full.
-fn allowed(config: &ClusterConfig, context: &str) -> Result<()> {
-    if !config.own.iter().any(|own| own == context) {
-        let what = format!("a drill did not make the cluster of the context {context}");
-        let advice = format!("if it may be drilled on, say so with its full name: --i-own {context}");
-        return Err(Error::usage(what, advice));
-    }
-    if config.wipe() == WipeKind::Platform {
-        let what = format!("the cluster of the context {context} is not the drill's to destroy");
-        return Err(Error::usage(what, "choose wipe = \"namespace\" or \"database\""));
-    }
-    Ok(())
-}
-
-/// The drill's own path in a store that is there already, and its CA.
-fn external(site: &Site) -> Result<(S3, String)> {
-    let Some(store) = &site.config.store else {
-        let advice = "describe one that its pods reach in [cluster.store] of castle.toml";
-        return Err(Error::usage(
-            "a cluster that is there already needs a store that is there already",
-            advice,
-        ));
-    };
-    let repository = store.repository(&site.scene.run.slug(), Path::new(""));
-    let doing = || format!("reading {}", store.ca_file.display());
-    Ok((repository, std::fs::read_to_string(&store.ca_file).doing(doing())?))
 }
 
 impl Victim for Plant {

@@ -22,10 +22,13 @@ use tokio::task::JoinSet;
 
 /// The container that restores.
 pub(crate) const RESTORE: &str = "pgbackrest-restore";
-/// How often somebody is asked for a volume before nobody will ever answer.
-const ASKED_IN_VAIN: i32 = 4;
-/// A recovery that ended short of its target is begun again for ever, within the same container.
-const TARGET_MISSED: &str = "recovery ended before configured recovery target was reached";
+/// For how long somebody is asked for a volume before nobody will ever answer, in seconds: a provisioner says
+/// within one that it begins, and the cluster asks again after 15.
+const ASKED_IN_VAIN_S: i64 = 10;
+/// How often a volume that is there is tried in vain: Longhorn says so for a moment of one that comes up.
+const ATTACHED_IN_VAIN: i32 = 4;
+/// What Longhorn says of such a volume.
+const NOT_READY: &str = "is not ready for workloads";
 
 /// Why a castle does not come up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,7 @@ pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
         .or_else(|| says("PostgresCluster", &|reason, _| reason == "InvalidDataSource").map(event))
         .or_else(|| says("PersistentVolumeClaim", &|reason, _| reason == "ProvisioningFailed").map(event))
         .or_else(|| never_provisioned(view).map(event))
+        .or_else(|| never_attached(view).map(event))
         // a healthy start says FailedMount too, of what is a second late
         .or_else(|| {
             says("Pod", &|reason, message| reason == "FailedMount" && message.contains(&gone)).map(event)
@@ -76,8 +80,24 @@ pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
         })
 }
 
-/// A claim that somebody was asked to provision, again and again: the cluster asks about every 15 seconds.
+/// A volume that its storage does not make ready for whoever is to use it.
+fn never_attached(view: &View) -> Option<&Event> {
+    view.warnings("Pod").find(|event| {
+        event.reason.as_deref() == Some("FailedAttachVolume")
+            && event.message.as_deref().is_some_and(|message| message.contains(NOT_READY))
+            && event.count.unwrap_or(1) >= ATTACHED_IN_VAIN
+    })
+}
+
+/// A claim that somebody was asked to provision, again and again, and nobody said that he began to.
 fn never_provisioned(view: &View) -> Option<&Event> {
+    let begun = |name: &str| {
+        let mut about = view.about("PersistentVolumeClaim");
+        about.any(|event| {
+            event.reason.as_deref() == Some("Provisioning")
+                && event.involved_object.name.as_deref() == Some(name)
+        })
+    };
     let pending = |name: &str| {
         let claim = view.claims.get(name);
         let phase = claim.and_then(|claim| claim.status.as_ref()).and_then(|status| status.phase.as_deref());
@@ -85,9 +105,22 @@ fn never_provisioned(view: &View) -> Option<&Event> {
     };
     view.about("PersistentVolumeClaim").find(|event| {
         event.reason.as_deref() == Some("ExternalProvisioning")
-            && event.count.unwrap_or(1) >= ASKED_IN_VAIN
-            && event.involved_object.name.as_deref().is_some_and(pending)
+            && lasted_s(event) >= ASKED_IN_VAIN_S
+            && event.involved_object.name.as_deref().is_some_and(|name| pending(name) && !begun(name))
     })
+}
+
+/// The time between an event's first and its last happening, in seconds.
+fn lasted_s(event: &Event) -> i64 {
+    let (first, last) = (event.first_timestamp.as_ref(), event.last_timestamp.as_ref());
+    first.zip(last).map_or(0, |(first, last)| last.0.as_second() - first.0.as_second())
+}
+
+/// The pod whose container restores now.
+pub(crate) fn restoring(view: &View) -> Option<String> {
+    let label = label("pgbackrest-restore");
+    let running = |pod: &&Pod| has_begun(pod) && terminated(pod, RESTORE).is_none();
+    view.pods_with(&label).find(running).map(ResourceExt::name_any)
 }
 
 /// How a container of a pod ended, if it did.
@@ -126,6 +159,12 @@ fn event_finding(reason: &str, message: &str) -> Finding {
             "volume-not-provisioned",
             "the volume for the data cannot be provisioned",
             "name a StorageClass that this cluster has and that can provision: `kubectl get storageclass`",
+        ),
+        "FailedAttachVolume" => Finding::certain(
+            "volume-not-ready",
+            "the volume for the data is there and never becomes ready",
+            "look at the volume where its storage does: with Longhorn `kubectl -n longhorn-system get \
+             volumes.longhorn.io`, whose replicas need nodes with free disk",
         ),
         "FailedMount" => Finding::certain(
             "secret-missing",
@@ -231,7 +270,8 @@ async fn follow_one(
             .entry(pod.to_owned())
             .or_default()
             .push_str(&text);
-        if line.contains(TARGET_MISSED) {
+        // it is begun again for ever, within the same container
+        if line.contains(diagnosis::TARGET_MISSED) {
             lookout.tell(|view| view.signs.push(Sign::Said(line.clone())));
         }
     }
@@ -270,6 +310,49 @@ mod tests {
         assert_eq!(code(warning("Pod", "FailedMount", late)), None);
         let stanzas = "command terminated with exit code 50: ";
         assert_eq!(code(warning("PostgresCluster", "UnableToCreateStanzas", stanzas)), None);
+    }
+
+    /// Recorded in the field, and not planted by any drill: longhorn/longhorn#6776.
+    #[test]
+    fn what_longhorn_says_of_a_volume_is_recognised_once_it_lasts() {
+        let recorded = include_str!("../../../fixtures/recorded/longhorn-not-ready.json");
+        let mut event: serde_json::Value = serde_json::from_str(recorded).unwrap();
+        assert_eq!(code(event.clone()).as_deref(), Some("volume-not-ready"));
+        event["count"] = json!(1);
+        assert_eq!(code(event), None);
+    }
+
+    #[test]
+    fn a_volume_is_waited_for_once_somebody_began_to_provision_it() {
+        let event = |reason: &str, last: &str| {
+            let event = json!({ "metadata": { "name": reason }, "type": "Normal", "reason": reason, "count": 2,
+                "firstTimestamp": "2026-11-21T15:30:22Z", "lastTimestamp": last,
+                "involvedObject": { "kind": "PersistentVolumeClaim", "name": "data" } });
+            (reason.to_owned(), serde_json::from_value::<Event>(event).unwrap())
+        };
+        let claim = json!({ "metadata": { "name": "data" }, "status": { "phase": "Pending" } });
+        let claims = [("data".to_owned(), serde_json::from_value(claim).unwrap())];
+        // it is counted up within a second too, when a claim changes
+        let (once, again) = ("2026-11-21T15:30:22Z", "2026-11-21T15:30:37Z");
+        let asked = |last| event("ExternalProvisioning", last);
+        let seen = |events: Vec<(String, Event)>| {
+            let view = View {
+                claims: claims.clone().into(),
+                events: events.into_iter().collect(),
+                ..View::default()
+            };
+            sign(&view, "").map(|sign| finding(&sign).code)
+        };
+        assert_eq!(seen(vec![asked(once)]), None);
+        assert_eq!(seen(vec![asked(again)]).as_deref(), Some("volume-not-provisioned"));
+        assert_eq!(seen(vec![asked(again), event("Provisioning", once)]), None);
+    }
+
+    #[test]
+    fn a_target_that_is_never_reached_ends_it() {
+        let line = format!("FATAL:  {}", diagnosis::TARGET_MISSED);
+        let view = View { signs: vec![Sign::Said(line)], ..View::default() };
+        assert_eq!(finding(&sign(&view, "").unwrap()).code, "target-not-reached");
     }
 
     #[test]

@@ -40,13 +40,14 @@ impl Application {
     /// one after each rebirth, unless its Secret was there before.
     pub async fn read(door: Door, cluster: &str, user: &str) -> Result<Self> {
         let name = format!("{cluster}-pguser-{user}");
-        let credentials = secret(&door, &name).await?;
+        let read = async |name: &str| secret(&door.kubernetes, &door.namespace, name).await;
+        let credentials = read(&name).await?;
         let value = |key: &str| text(&credentials, &name, key);
         let host = value("pgbouncer-host").or_else(|_| value("host"))?;
         let mut config = ConnectConfig::new();
         config.user(value("user")?).password(value("password")?).dbname(value("dbname")?);
         config.application_name("phoenix").ssl_mode(SslMode::Require);
-        let root = text(&secret(&door, ROOT_CA).await?, ROOT_CA, "root.crt")?;
+        let root = text(&read(ROOT_CA).await?, ROOT_CA, "root.crt")?;
         let tls = MakeRustlsConnect::new(trusting(&root)?);
         Ok(Self { door, host, config, tls })
     }
@@ -94,10 +95,15 @@ impl Administer for Administrator {
     }
 }
 
+/// The password in a user's Secret.
+pub(crate) async fn password(kubernetes: &Kubernetes, namespace: &str, name: &str) -> Result<String> {
+    text(&secret(kubernetes, namespace, name).await?, name, "password")
+}
+
 type Data = BTreeMap<String, k8s_openapi::ByteString>;
 
-async fn secret(door: &Door, name: &str) -> Result<Data> {
-    let found = door.kubernetes.all::<Secret>(&door.namespace).get(name).await;
+async fn secret(kubernetes: &Kubernetes, namespace: &str, name: &str) -> Result<Data> {
+    let found = kubernetes.all::<Secret>(namespace).get(name).await;
     let found = found.doing(format!("reading the Secret {name}"))?;
     Ok(found.data.unwrap_or_default())
 }

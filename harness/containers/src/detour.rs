@@ -6,10 +6,11 @@ use crate::{
     plant::{PROXY_HOST, Plant},
     victim,
 };
+use phoenix_docker::Upheld;
 use phoenix_drill::{Doing, Error, Result, SlowStore, Work};
 use phoenix_repository::{fired, slow_restore};
-use phoenix_store::{Certificates, Credentials, FaultProxy, Faults, ProxyConfig, Upstream};
-use std::{net::SocketAddr, time::Duration};
+use phoenix_store::{FaultProxy, Faults};
+use std::time::Duration;
 
 impl Containers {
     /// The faults that can be armed in the store's place. The first call puts the proxy before the store
@@ -41,32 +42,13 @@ impl Containers {
 }
 
 async fn start(plant: &Plant) -> Result<FaultProxy> {
-    let store = &plant.vault.store;
-    let (host, port, tls_name) = match &plant.store {
-        Some(own) => {
-            let host = &plant.yard.engine.host;
-            (host.clone(), own.port(&plant.yard.engine).await?, host.clone())
-        }
-        None => (store.host.clone(), store.port, store.host.clone()),
+    let store = Upheld {
+        store: &plant.vault.store,
+        minio: plant.store.as_ref(),
+        ca_pem: &plant.ca_pem,
+        certificates: &plant.certificates,
     };
-    let upstream = Upstream {
-        host,
-        port,
-        tls_name,
-        ca_pem: plant.ca_pem.clone(),
-        region: store.region.clone(),
-        credentials: Credentials {
-            access_key: store.access_key.clone(),
-            secret_key: store.secret_key.clone(),
-        },
-    };
-    let certificates: Certificates = plant.certificates.clone();
-    let config = ProxyConfig {
-        listen: SocketAddr::new(plant.proxy_reach.address(), 0),
-        access_log: Some(plant.yard.scene.evidence.log("proxy.jsonl")),
-        ..ProxyConfig::new(certificates, upstream)
-    };
-    FaultProxy::start(config).await.doing("putting a proxy before the store")
+    store.proxy(&plant.yard, plant.proxy_reach.address()).await
 }
 
 impl SlowStore for Containers {

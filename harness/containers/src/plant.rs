@@ -204,8 +204,5 @@ async fn lay_network(yard: &Yard, network: &str) -> Result<Reach> {
     let deed = Deed::begin("network", &["network", "create", network]);
     yard.make_network(network, Role::Store).await?;
     deed.end(&yard.scene.evidence, "made", String::new())?;
-    let found = yard.engine.network(network).await?.and_then(|network| network.ipam?.config);
-    let gateway = found.into_iter().flatten().find_map(|config| config.gateway?.parse::<IpAddr>().ok());
-    let ours = gateway.filter(|gateway| std::net::TcpListener::bind((*gateway, 0)).is_ok());
-    Ok(ours.map_or(Reach::Forwarded, Reach::Gateway))
+    Ok(yard.gateway(network).await?.map_or(Reach::Forwarded, Reach::Gateway))
 }

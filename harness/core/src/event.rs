@@ -71,6 +71,11 @@ pub enum Event {
         /// How far.
         detail: String,
     },
+    /// What a person should see, in whole lines: `diff -u` of a manifest.
+    Notice {
+        /// The lines.
+        text: String,
+    },
     /// A span ends.
     SpanFinished(SpanRecord),
     /// The drill ends.

@@ -4,7 +4,7 @@
 use crate::{Deed, Engine, Role, image, names};
 use phoenix_drill::{Doing, Error, Resource, Result, Scene, Span};
 use phoenix_repository::decisive;
-use std::{fs, sync::Arc};
+use std::{fs, net::IpAddr, sync::Arc};
 use testcontainers::{ContainerRequest, GenericImage, ImageExt, runners::AsyncRunner};
 use tokio::sync::RwLock;
 
@@ -47,6 +47,13 @@ impl Yard {
         let (engine, name, labels) =
             (self.engine.clone(), name.to_owned(), names::labels(&self.scene.run, role));
         self.make(async move { engine.create_network(&name, labels).await }).await
+    }
+
+    /// The gateway of a network, if it is an address of this machine.
+    pub async fn gateway(&self, network: &str) -> Result<Option<IpAddr>> {
+        let found = self.engine.network(network).await?.and_then(|network| network.ipam?.config);
+        let gateway = found.into_iter().flatten().find_map(|config| config.gateway?.parse().ok());
+        Ok(gateway.filter(|gateway| std::net::TcpListener::bind((*gateway, 0)).is_ok()))
     }
 
     /// Makes a volume, entered in the register and labelled.

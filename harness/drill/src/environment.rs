@@ -263,7 +263,7 @@ pub trait Rebirthing: Send + Sync {
     /// Waits until it answers as a primary; [`Error::NotReborn`](crate::Error::NotReborn) if it never will.
     fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>>;
     /// Waits until the restore has put files in place but is not complete, and says what it saw.
-    fn midway(&mut self) -> Work<'_, String>;
+    fn midway<'a>(&'a mut self, span: &'a Span) -> Work<'a, String>;
     /// Waits until it is plain that it never will, and gives the reason; an error if it comes back.
     fn failure<'a>(&'a mut self, _span: &'a Span) -> Work<'a, Finding> {
         Box::pin(async { Err(crate::Error::Demand("a rebirth cannot be seen to fail here".into())) })

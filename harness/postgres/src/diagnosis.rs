@@ -28,7 +28,8 @@ pub enum Encryption {
 
 /// The DETAIL below the FATAL line that names both major versions.
 const VERSIONS: &str = "The data directory was initialized by PostgreSQL version";
-const TARGET_MISSED: &str = "recovery ended before configured recovery target was reached";
+/// What the server says of a target that its WAL does not hold.
+pub const TARGET_MISSED: &str = "recovery ended before configured recovery target was reached";
 
 /// The most telling cause of a rebirth that failed.
 pub fn not_reborn(symptoms: &Symptoms) -> Finding {

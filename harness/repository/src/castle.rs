@@ -211,7 +211,7 @@ impl Rebirthing for Rising {
         Box::pin(self.rise(span))
     }
 
-    fn midway(&mut self) -> Work<'_, String> {
+    fn midway<'a>(&'a mut self, _span: &'a Span) -> Work<'a, String> {
         let (deadline, interval) = (Duration::from_secs(60), Duration::from_millis(2));
         Box::pin(wait_for("the restore to be midway", deadline, interval, || self.look()))
     }

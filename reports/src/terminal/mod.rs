@@ -97,6 +97,10 @@ impl<W: Write + Send> Terminal<W> {
                 self.spans.progress(*id, detail);
                 self.show_running();
             }
+            Event::Notice { text } => {
+                let lines: String = text.lines().map(|line| format!("    {line}\n")).collect();
+                self.print(&lines);
+            }
             Event::SpanFinished(record) => {
                 let lines = self.spans.finish(record, self.detail, self.style);
                 self.print(&lines);

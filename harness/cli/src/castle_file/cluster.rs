@@ -14,6 +14,9 @@ pub(super) struct ClusterSection {
     kubeconfig: Option<PathBuf>,
     pub(super) store: Option<StoreSection>,
     wipe: Option<WipeWord>,
+    manifest: Option<PathBuf>,
+    keep_passwords: Option<bool>,
+    probe_store: Option<bool>,
     postgresql: Option<u16>,
     storage_class: Option<String>,
     volume_size: Option<String>,
@@ -74,6 +77,9 @@ impl ClusterSection {
             WipeWord::Namespace => WipeKind::Namespace,
             WipeWord::Platform => WipeKind::Platform,
         });
+        config.manifest = self.manifest;
+        set(&mut config.keep_passwords, self.keep_passwords);
+        set(&mut config.probe_store, self.probe_store);
         set(&mut config.postgresql, self.postgresql);
         set(&mut config.volume_size, self.volume_size);
         set(&mut config.operator.manifests, self.operator_manifests);

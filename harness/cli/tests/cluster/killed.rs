@@ -14,13 +14,17 @@ use rstest::rstest;
 use std::path::Path;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::Child,
+    process::{Child, Command},
 };
 
-/// Starts a drill, and gives it with its run once this span begins.
-async fn until(folder: &Path, span: &str) -> (Child, String) {
+fn drill(folder: &Path) -> Command {
     let mut drill = phoenix(folder);
     drill.args(["drill", "--environment", "cluster", "--json", "--rows", "100"]);
+    drill
+}
+
+/// Starts a drill, and gives it with its run once this span begins.
+pub async fn until(mut drill: Command, span: &str) -> (Child, String) {
     let mut child = drill.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut of = String::new();
@@ -38,7 +42,7 @@ async fn until(folder: &Path, span: &str) -> (Child, String) {
     panic!("the drill ended before {span}");
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().unwrap().try_into().unwrap()), signal).unwrap();
 }
 
@@ -48,7 +52,7 @@ async fn after_sigkill_sweep_removes_every_node(
     #[values("registry", "control plane", "primary and users", "wipe")] span: &str,
 ) {
     let (folder, before) = (folder(), dangling_volumes());
-    let (mut child, of) = until(folder.path(), span).await;
+    let (mut child, of) = until(drill(folder.path()), span).await;
     signal(&child, Signal::SIGKILL);
     child.wait().await.unwrap();
     run(folder.path(), ["sweep"]).await.assert(0, "removed");
@@ -64,7 +68,7 @@ async fn after_an_interrupt_nothing_is_left(
     #[values(Signal::SIGINT, Signal::SIGTERM)] how: Signal,
 ) {
     let (folder, before) = (folder(), dangling_volumes());
-    let (child, of) = until(folder.path(), span).await;
+    let (child, of) = until(drill(folder.path()), span).await;
     signal(&child, how);
     let ended = child.wait_with_output().await.unwrap();
     assert_eq!(ended.status.code(), Some(130));

@@ -3,10 +3,14 @@
 //! profile `cluster`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod detached;
+mod existing;
 mod killed;
 mod layers;
 mod lost_wal;
+mod mute;
 mod outside;
+mod own;
 #[path = "../support/mod.rs"]
 mod support;
 mod wipes;

@@ -3,8 +3,9 @@
 
 use std::process::Command;
 
+/// Runs a client that must succeed, and gives what it printed.
 #[track_caller]
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -73,7 +73,7 @@ impl Drill {
         self.report.deeds.restores += 1;
         let begun = self.scene.spans.run("rebirth begun", async |span| {
             let mut rebirthing = ashes.rebirth(plan, span).await?;
-            span.detail(rebirthing.midway().await?);
+            span.detail(rebirthing.midway(span).await?);
             Ok(rebirthing)
         });
         begun.await
