@@ -25,8 +25,9 @@ pub(crate) const CA_KEY: &str = "s3-ca.crt";
 const CA_FILE: &str = "/etc/pgbackrest/conf.d/s3-ca.crt";
 const INIT_SQL: &str = "init-sql";
 /// Exit statuses up to 125 pass for the end of WAL: this makes every error of pgBackRest's fatal. The operator
-/// refuses whatever holds the word `--stanza`.
-const SEALED: &str = "sh -c 'PGBACKREST_STANZA=db pgbackrest archive-get \"$0\" \"$1\"; s=$?; [ $s -le 1 ] && exit $s; exit 255' %f \"%p\"";
+/// refuses whatever holds the word `--stanza`, and pgBackRest quotes it without a look at quotes in it.
+const SEALED: &str =
+    "PGBACKREST_STANZA=db pgbackrest archive-get %f \"%p\"; s=$?; [ $s -le 1 ] && exit $s; exit 255";
 /// Nobody waits longer than this for an answer of the store, in seconds: the restore is mute meanwhile.
 const IO_TIMEOUT_S: &str = "20";
 
@@ -234,11 +235,8 @@ mod tests {
         let time = RecoveryTarget::Time("2026-11-21T02:25:14.889174Z".parse().unwrap());
         assert_eq!(restore_options(&time)[1], "--target='2026-11-21 02:25:14.889174+00:00'");
         let sealed = restore_options(&RecoveryTarget::Sealed("p".into()));
-        assert!(
-            sealed[2]
-                .starts_with("--recovery-option='restore_command=sh -c '\\''PGBACKREST_STANZA=db pgbackrest"),
-            "{}",
-            sealed[2]
-        );
+        let command =
+            "PGBACKREST_STANZA=db pgbackrest archive-get %f \"%p\"; s=$?; [ $s -le 1 ] && exit $s; exit 255";
+        assert_eq!(sealed[2], format!("--recovery-option='restore_command={command}'"));
     }
 }

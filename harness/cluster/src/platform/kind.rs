@@ -75,6 +75,10 @@ impl Kind {
         let mirrors = self.mirrors.as_ref().map(|path| path.display().to_string());
         for role in std::iter::once("control-plane").chain((0..self.workers).map(|_| "worker")) {
             let _ = writeln!(text, "- role: {role}");
+            if role == "control-plane" {
+                // it takes pods too: nobody waits for the workers to join
+                text.push_str("  kubeadmConfigPatches:\n  - |\n    kind: InitConfiguration\n    nodeRegistration:\n      taints: []\n");
+            }
             if let Some(mirrors) = &mirrors {
                 let _ = writeln!(
                     text,
