@@ -2,7 +2,7 @@
 
 use crate::{
     ClusterConfig, built_in::Phase, castle::Living, command_layer::ByCommand, config::PlatformConfig,
-    evidence, plant::Plant, sweep,
+    evidence, plant::Plant, site, sweep,
 };
 use phoenix_docker::Engine;
 use phoenix_drill::{Castle, CastlePlan, Environment, Error, LogLine, Resource, Result, Scene, Span, Work};
@@ -129,10 +129,7 @@ impl Environment for Cluster {
                 sweep::remove(engine, run, &resources).await?;
                 phoenix_docker::remove(engine, run, &resources).await?;
             }
-            match self.plant.get() {
-                Some(plant) => plant.site.clear(),
-                None => Ok(()),
-            }
+            site::clear(run, &resources)
         })
     }
 

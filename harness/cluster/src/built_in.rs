@@ -305,8 +305,13 @@ impl Layer for BuiltIn {
     fn needs(&self) -> Vec<Need> {
         match self.part {
             Part::Platform | Part::Images => Vec::new(),
-            Part::Engine | Part::Storage => vec![Need::up("platform")],
-            Part::Secrets => vec![Need::up("platform"), Need::up("images")],
+            Part::Storage => vec![Need::up("platform")],
+            // nobody pulls what the registry does not hold yet
+            Part::Engine | Part::Secrets => vec![Need::up("platform"), Need::up("images")],
+            // a class that somebody else makes must be there before it is asked for
+            Part::Database if self.plant.site.config.layers.iter().any(|layer| layer.name == "storage") => {
+                vec![Need::up("engine"), Need::up("secrets"), Need::ready("storage")]
+            }
             Part::Database => vec![Need::up("engine"), Need::up("secrets")],
             Part::Service => vec![Need::ready("database")],
         }

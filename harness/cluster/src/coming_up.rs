@@ -23,7 +23,8 @@ pub(crate) struct ComingUp<'a> {
     plant: &'a Plant,
     kubernetes: Kubernetes,
     lookout: Lookout,
-    logs: RestoreLogs,
+    /// What restores print, where some may run; elsewhere events are those of others.
+    logs: Option<RestoreLogs>,
     phase: Phase,
 }
 
@@ -31,14 +32,14 @@ impl<'a> ComingUp<'a> {
     /// Looks at the castle's namespace.
     pub fn castle(plant: &'a Plant, phase: &Phase) -> Result<Self> {
         let Standing { kubernetes, lookout, logs } = plant.standing()?;
-        Ok(Self { plant, kubernetes, lookout, logs, phase: phase.clone() })
+        Ok(Self { plant, kubernetes, lookout, logs: Some(logs), phase: phase.clone() })
     }
 
     /// Looks at another namespace.
     pub fn elsewhere(plant: &'a Plant, phase: &Phase, namespace: &str) -> Result<Self> {
         let (kubernetes, _) = plant.cluster()?;
         let lookout = Lookout::over(&kubernetes, namespace);
-        Ok(Self { plant, kubernetes, lookout, logs: RestoreLogs::default(), phase: phase.clone() })
+        Ok(Self { plant, kubernetes, lookout, logs: None, phase: phase.clone() })
     }
 
     fn cluster(&self) -> &str {
@@ -118,7 +119,8 @@ impl<'a> ComingUp<'a> {
     pub async fn until<T>(&self, what: &str, look: impl Fn(&View) -> Wait<T>) -> Result<T> {
         let secret = &self.plant.site.config.names.secret;
         let seen = self.lookout.until(what, DEADLINE, |view| {
-            Ok(match (look(view), signs::sign(view, secret)) {
+            let sign = self.logs.as_ref().and_then(|_| signs::sign(view, secret));
+            Ok(match (look(view), sign) {
                 (Wait::Ready(found), _) => Wait::Ready(Ok(found)),
                 (_, Some(sign)) => Wait::Ready(Err(sign)),
                 (Wait::NotYet(seen), None) => Wait::NotYet(seen),
@@ -131,7 +133,7 @@ impl<'a> ComingUp<'a> {
     }
 
     async fn why(&self, sign: &Sign) -> Finding {
-        let mut log = self.logs.text();
+        let mut log = self.logs.as_ref().map(RestoreLogs::text).unwrap_or_default();
         if let Sign::RestoreFailed { pod, .. } = sign {
             // whoever follows it may be a moment behind
             let namespace = self.plant.site.namespace();

@@ -5,6 +5,7 @@ use crate::{config::CommandLayer, layers::Layer, site::Site};
 use phoenix_core::layers::Need;
 use phoenix_drill::{Error, Result, Span, Wait, Work, wait_for};
 use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(900);
 const LOOK: Duration = Duration::from_millis(500);
@@ -75,6 +76,11 @@ async fn run(site: &Site, layer: &str, step: &str, line: &str) -> Result<(bool, 
     command.args(["-c", &format!("exec 1>&2\n{line}")]);
     command.env("KUBECONFIG", site.kubeconfig()).env("PHOENIX_RUN", site.scene.run.as_str());
     let purpose = format!("layer {layer} {step}");
-    let output = site.run(&purpose, line.to_owned(), command, "a layer needs sh").await?;
+    let ran = site.run(&purpose, line.to_owned(), command, "a layer needs sh");
+    let output = timeout(DEADLINE, ran).await.map_err(|_| Error::Timeout {
+        what: purpose.clone(),
+        last: "the command has not ended".to_owned(),
+        after: DEADLINE,
+    })??;
     Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }

@@ -1,6 +1,6 @@
 //! What a cluster says of itself, copied into the evidence before anything is removed.
 
-use crate::{kubernetes::Life, plant::Plant};
+use crate::{kubernetes::Life, masked::masked, plant::Plant};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, api::ListParams};
 use phoenix_drill::{Doing, Result};
@@ -33,22 +33,23 @@ async fn of_cluster(plant: &Plant) -> Result<()> {
     let directory = plant.site.scene.evidence.directory();
     let write =
         |name: &str, text: String| fs::write(directory.join(name), text).doing(format!("writing {name}"));
-    let (clusters, events) = lookout.look(|view| {
-        let clusters = serde_json::to_string_pretty(&view.clusters);
-        (clusters, serde_json::to_string_pretty(&view.events))
-    });
-    write("postgrescluster.json", clusters.doing("writing postgrescluster.json")?)?;
+    let (clusters, events) = lookout
+        .look(|view| (serde_json::to_value(&view.clusters), serde_json::to_string_pretty(&view.events)));
+    let doing = "writing postgrescluster.json";
+    let clusters = serde_json::to_string_pretty(&masked(clusters.doing(doing)?));
+    write("postgrescluster.json", clusters.doing(doing)?)?;
     write("events.json", events.doing("writing events.json")?)?;
     for repository in 1..=plant.vault.repositories() {
         // nobody can be asked where no primary came up
         let Ok(info) = must(plant, "info", &plant.pgbackrest().info(repository)).await else { continue };
         write(&format!("pgbackrest-info-repo{repository}.json"), info)?;
     }
-    let (operator, _) = plant.operator.place()?;
-    for namespace in [plant.site.namespace(), operator.as_str()] {
+    // the operator may live beside others of its owner's
+    let (operator, its_pods) = plant.operator.place()?;
+    for (namespace, beginning) in [(plant.site.namespace(), ""), (&operator, &its_pods)] {
         let pods = kubernetes.all::<Pod>(namespace).list(&ListParams::default()).await;
         let Ok(pods) = pods else { continue };
-        for pod in pods.items {
+        for pod in pods.items.iter().filter(|pod| pod.name_any().starts_with(beginning)) {
             let name = pod.name_any();
             let containers = pod.spec.as_ref().map(|spec| spec.containers.clone()).unwrap_or_default();
             for container in containers.iter().map(|container| &container.name) {

@@ -65,8 +65,11 @@ impl Plant {
         let platform = Existing::find(&site, kubeconfig.clone(), context).await?;
         // by the kubeconfig that stays: the drill's own copy may be gone before its namespace is
         let (name, context) = (site.namespace().to_owned(), context.to_owned());
-        site.scene.register.record(&Resource::Namespace { name, kubeconfig, context })?;
+        let kubeconfig = kubeconfig.map(std::path::absolute).transpose().doing("finding the kubeconfig")?;
+        let cluster = platform.kubernetes().uid().await?;
+        site.scene.register.record(&Resource::Namespace { name, kubeconfig, context, cluster })?;
         let operator = Operator::running(platform.kubernetes()).await?;
+        plan.1.as_ref().map_or(Ok(()), |own| own.preflight(&operator))?;
         let images = operator.images(&site.config)?;
         let (repository, ca_pem) = external(&site)?;
         Ok(Self::of(site, None, Box::new(platform), operator, images, (repository, ca_pem), plan))
@@ -81,7 +84,11 @@ impl Plant {
         span: &Span,
     ) -> Result<Self> {
         let (scene, config) = (&site.scene, &site.config);
-        let operator = span.run("operator's manifests", async |_| Operator::read(&site).await);
+        let operator = span.run("operator's manifests", async |_| {
+            let operator = Operator::read(&site).await?;
+            plan.1.as_ref().map_or(Ok(()), |own| own.preflight(&operator))?;
+            Ok(operator)
+        });
         let network = names::name(&scene.run, "net");
         let laid = async {
             span.run("network", async |_| yard.make_network(&network, Role::Store).await).await?;

@@ -29,7 +29,7 @@ impl RestoreInPlace for Cluster {
 impl Cluster {
     async fn restored_in_place(&self, target: RecoveryTarget, span: &Span) -> Result<Box<dyn Castle>> {
         let plant = self.plant()?;
-        plant.standing()?.begin_life();
+        plant.standing()?.forget_signs();
         let id = format!("phoenix-{}", plant.site.scene.now().0);
         let restore = json!({ "enabled": true, "repoName": NEAR, "options": restore_options(&target) });
         plant.ask("pgbackrest-restore", &id, json!({ "restore": restore })).await?;

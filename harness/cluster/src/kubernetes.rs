@@ -1,7 +1,10 @@
 //! The Kubernetes API: what is asked of it, and what its refusals mean.
 
 use crate::postgrescluster::{self, PostgresCluster};
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Status as ExecStatus};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Pod},
+    apimachinery::pkg::apis::meta::v1::Status as ExecStatus,
+};
 use kube::{
     Api, Client, Config,
     api::{
@@ -58,6 +61,13 @@ impl Kubernetes {
     /// The PostgresClusters of a namespace.
     pub fn clusters(&self, namespace: &str) -> Api<PostgresCluster> {
         Api::namespaced_with(self.client.clone(), namespace, &postgrescluster::resource())
+    }
+
+    /// What tells this cluster from any other: the uid of a namespace that every cluster has.
+    pub async fn uid(&self) -> Result<String> {
+        let found =
+            self.global::<Namespace>().get("kube-system").await.doing("asking which cluster this is")?;
+        Ok(found.metadata.uid.unwrap_or_default())
     }
 
     /// Applies an object by server-side apply. What may pass by itself is tried again; what the cluster

@@ -110,8 +110,19 @@ impl Lookout {
         self.sight.told.send_modify(|version| *version += 1);
     }
 
-    /// A new life begins: what was seen in the one before says nothing of it.
+    /// A new life begins after a fire: nothing of the one before is there any more.
     pub fn begin_life(&self) {
+        self.forget_signs();
+        self.tell(|view| {
+            view.clusters.clear();
+            view.pods.clear();
+            view.jobs.clear();
+            view.claims.clear();
+        });
+    }
+
+    /// What was seen until now is no sign for what comes.
+    pub fn forget_signs(&self) {
         self.tell(|view| {
             view.signs.clear();
             let counts = view.events.values().map(|event| (event.name_any(), event.count.unwrap_or(1)));

@@ -32,7 +32,7 @@ impl Operator {
     /// The operator that runs in a cluster already.
     pub async fn running(kubernetes: &Kubernetes) -> Result<Self> {
         let everywhere: Api<Deployment> = Api::all(kubernetes.client.clone());
-        let labelled = ListParams::default().labels(&label("control-plane"));
+        let labelled = ListParams::default().labels(&format!("{}=postgres-operator", label("control-plane")));
         let found = everywhere.list(&labelled).await.doing("looking for the operator")?;
         let advice =
             "install the Crunchy Postgres Operator: a drill installs nothing in a cluster that is there";
@@ -118,12 +118,15 @@ async fn kustomize(site: &Site, place: &str) -> Result<String> {
 /// Every object of a file of YAML documents.
 pub(crate) fn parse(text: &str, name: &str) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
+    // what is wrong may stand beside a secret: its place is told, and not its text
+    let options = serde_saphyr::options! { with_snippet: false };
     // CRDs are long, and nothing in them begins a line so
     for document in text.split("\n---").map(|document| document.trim_start_matches('-')) {
         if document.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             continue;
         }
-        let object: Value = serde_saphyr::from_str(document).doing(format!("reading {name}"))?;
+        let object: Value = serde_saphyr::from_str_with_options(document, options.clone())
+            .doing(format!("reading {name}"))?;
         objects.push(object);
     }
     Ok(objects)

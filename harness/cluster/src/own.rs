@@ -2,11 +2,22 @@
 //! must have its own way, so that nothing of the owner's is touched: the name of the namespace, the store, and
 //! whoever else would write there.
 
-use crate::{config::User, manifests::RUN, operator::parse, postgrescluster::KIND};
+use crate::{
+    config::User,
+    manifests::RUN,
+    masked::masked,
+    operator::{Operator, parse},
+    postgrescluster::KIND,
+    preflight,
+};
 use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, Result};
 use serde_json::{Map, Value, json};
 use similar::TextDiff;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 const PGBACKREST: &str = "/spec/backups/pgbackrest";
 const INIT_SQL: &str = "/spec/databaseInitSQL";
@@ -14,6 +25,8 @@ const INIT_SQL: &str = "/spec/databaseInitSQL";
 /// What a file of the owner's holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Own {
+    file: PathBuf,
+    text: String,
     cluster: Value,
     /// ConfigMaps and Secrets that it needs.
     beside: Vec<Value>,
@@ -37,9 +50,14 @@ impl Own {
         let (Some(cluster), true) = (clusters.pop(), clusters.is_empty()) else {
             return Err(wrong("it does not hold one PostgresCluster".to_owned()));
         };
-        let own = Self { cluster, beside };
+        let own = Self { file: path.to_owned(), text, cluster, beside };
         own.check().map_err(wrong)?;
         Ok(own)
+    }
+
+    /// An error if the operator's CRD does not take it, or a restore would stumble over it.
+    pub fn preflight(&self, operator: &Operator) -> Result<()> {
+        preflight::check(&self.file, &self.text, &self.cluster, operator)
     }
 
     fn text(&self, pointer: &str) -> Option<String> {
@@ -120,7 +138,15 @@ impl Own {
     pub fn beside(&self, namespace: &str, secret: &str, run: &str, grants: &str) -> Vec<Value> {
         let key = self.text(&format!("{INIT_SQL}/key")).unwrap_or_default();
         let init_sql = self.init_sql();
-        let kept = self.beside.iter().filter(|it| it["kind"] != "Secret" || it["metadata"]["name"] != secret);
+        let configuration = self.cluster.pointer(&format!("{PGBACKREST}/configuration"));
+        let is_of_the_store = |name: &Value| {
+            let mut listed = configuration.and_then(Value::as_array).into_iter().flatten();
+            *name == secret || listed.any(|source| source["secret"]["name"] == *name)
+        };
+        let kept = self
+            .beside
+            .iter()
+            .filter(|it| it["kind"] != "Secret" || !is_of_the_store(&it["metadata"]["name"]));
         let placed = kept.map(|object| {
             let mut placed = object.clone();
             placed["metadata"]["namespace"] = json!(namespace);
@@ -138,19 +164,10 @@ impl Own {
     /// build itself.
     pub fn fitted(&self, built: &Value) -> Value {
         let mut fitted = self.cluster.clone();
-        let theirs = &self.cluster["metadata"];
+        // whoever looks for the owner's labels and annotations does not find a drill's castle
         fitted["metadata"] = built["metadata"].clone();
-        for kind in ["labels", "annotations"] {
-            for (name, value) in theirs[kind].as_object().into_iter().flatten() {
-                if name != RUN
-                    && !name.ends_with("/pgbackrest-backup")
-                    && !name.ends_with("/pgbackrest-restore")
-                {
-                    fitted["metadata"][kind][name] = value.clone();
-                }
-            }
-        }
         let spec = &mut fitted["spec"];
+        keep_inside(spec);
         let wanted = &built["spec"];
         for pointer in ["/image", "/backups/pgbackrest/image", "/proxy/pgBouncer/image"] {
             let (parent, key) = pointer.rsplit_once('/').unwrap_or_default();
@@ -165,7 +182,8 @@ impl Own {
             set_class(spec, class);
         }
         let (mine, wanted) = (&mut spec["backups"]["pgbackrest"], &wanted["backups"]["pgbackrest"]);
-        mine["configuration"] = self.configuration(&wanted["configuration"]);
+        // an owner's own credentials would win over the drill's
+        mine["configuration"] = wanted["configuration"].clone();
         mine["repos"] = repositories(&mine["repos"], &wanted["repos"]);
         mine["global"] = options(&mine["global"], &wanted["global"], &mine["repos"]);
         mine["manual"] = wanted["manual"].clone();
@@ -181,25 +199,6 @@ impl Own {
             spec["dataSource"] = source;
         }
         fitted
-    }
-
-    /// What is put beside pgBackRest's configuration: the drill's, and whatever is in the owner's file.
-    fn configuration(&self, wanted: &Value) -> Value {
-        let theirs = self.cluster.pointer(&format!("{PGBACKREST}/configuration")).and_then(Value::as_array);
-        let is_beside = |source: &&Value| {
-            let kinds = [("secret", "Secret"), ("configMap", "ConfigMap")];
-            kinds.iter().any(|(key, kind)| {
-                let name = &source[*key]["name"];
-                self.beside.iter().any(|it| it["kind"] == *kind && it["metadata"]["name"] == *name)
-            })
-        };
-        let mut all: Vec<Value> = wanted.as_array().cloned().unwrap_or_default();
-        for source in theirs.into_iter().flatten().filter(is_beside) {
-            if !all.contains(source) {
-                all.push(source.clone());
-            }
-        }
-        Value::Array(all)
     }
 
     /// What a drill changed in the owner's file.
@@ -244,6 +243,33 @@ fn options(theirs: &Value, wanted: &Value, repositories: &Value) -> Value {
     Value::Object(all)
 }
 
+/// Takes out whatever reaches beyond the drill's namespace: names and ports that others find, volumes and
+/// snapshots that are there, and containers of the owner's that may write anywhere.
+fn keep_inside(spec: &mut Value) {
+    const OUTWARD: [&str; 9] = [
+        "service",
+        "replicaService",
+        "containers",
+        "instrumentation",
+        "monitoring",
+        "userInterface",
+        "volumeName",
+        "selector",
+        "dataSourceRef",
+    ];
+    match spec {
+        Value::Object(object) => {
+            object.retain(|name, _| !OUTWARD.contains(&name.as_str()));
+            if object.contains_key("accessModes") {
+                object.remove("dataSource");
+            }
+            object.values_mut().for_each(keep_inside);
+        }
+        Value::Array(all) => all.iter_mut().for_each(keep_inside),
+        _ => {}
+    }
+}
+
 /// Gives every claim for a volume this class.
 fn set_class(value: &mut Value, class: &Value) {
     match value {
@@ -258,10 +284,10 @@ fn set_class(value: &mut Value, class: &Value) {
     }
 }
 
-/// Two manifests, line by line, as `diff -u` shows them.
+/// Two manifests without their secrets, line by line, as `diff -u` shows them.
 pub(crate) fn difference(before: (&str, &Value), after: (&str, &Value)) -> Result<String> {
     let yaml = |value: &Value| serde_saphyr::to_string(value).doing("writing a manifest");
-    let (old, new) = (yaml(before.1)?, yaml(after.1)?);
+    let (old, new) = (yaml(&masked(before.1.clone()))?, yaml(&masked(after.1.clone()))?);
     let diff = TextDiff::from_lines(&old, &new);
     Ok(diff.unified_diff().context_radius(2).header(before.0, after.0).to_string())
 }
@@ -277,6 +303,7 @@ metadata: { name: prod, namespace: prod, labels: { team: dba } }
 spec:
   postgresVersion: 17
   users: [{ name: app, databases: [shop], options: "CREATEDB" }]
+  service: { type: LoadBalancer, metadata: { annotations: { dns: db.prod } } }
   instances:
   - { name: one, replicas: 2, dataVolumeClaimSpec: { accessModes: [ReadWriteOnce], storageClassName: longhorn } }
   patroni: { dynamicConfiguration: { postgresql: { parameters: { work_mem: 8MB } } } }
@@ -291,6 +318,8 @@ spec:
       - { name: repo3, s3: { bucket: far, endpoint: s3.amazonaws.com, region: eu-west-1 } }
 ---
 { apiVersion: v1, kind: ConfigMap, metadata: { name: sql }, data: { a.sql: "SELECT 1;" } }
+---
+{ apiVersion: v1, kind: Secret, metadata: { name: prod-creds }, stringData: { s3.conf: "[global]" } }
 "#;
 
     fn read(text: &str) -> Result<Own> {
@@ -327,10 +356,12 @@ spec:
         assert_eq!(own.users(), [User { name: "app".into(), database: "shop".into() }]);
         let fitted = own.fitted(&built(false));
         let text = fitted.to_string();
-        for gone in ["amazonaws", "/prod", "prod-creds", "schedules", "repo3", "longhorn", "dataSource"] {
+        for gone in
+            ["amazonaws", "/prod", "prod-creds", "schedules", "repo3", "longhorn", "dataSource", "db.prod"]
+        {
             assert!(!text.contains(gone), "{gone}: {text}");
         }
-        assert_eq!(fitted["metadata"]["labels"], json!({ "team": "dba", RUN: "run" }));
+        assert_eq!(fitted["metadata"]["labels"], json!({ RUN: "run" }));
         let pgbackrest = &fitted["spec"]["backups"]["pgbackrest"];
         let global = json!({ "repo1-path": "/run", "repo1-retention-full": "7", "repo1-s3-uri-style": "path", "compress-type": "zst" });
         assert_eq!(pgbackrest["global"], global);
@@ -348,6 +379,7 @@ spec:
     #[test]
     fn what_it_needs_is_placed_beside_it() {
         let beside = read(OWN).unwrap().beside("drill", "creds", "run", "GRANT x;");
+        assert_eq!(beside.len(), 1, "the owner's credentials are not placed: {beside:?}");
         assert_eq!(beside[0]["metadata"]["namespace"], "drill");
         assert_eq!(beside[0]["data"]["a.sql"], "SELECT 1;\nGRANT x;");
     }
@@ -358,7 +390,7 @@ spec:
         assert!(
             refused("users: [{ name: app, databases: [shop],", "users: [{ name: app,").contains("spec.users")
         );
-        assert!(refused("ConfigMap", "Deployment").contains("raise it as a layer"));
+        assert!(refused("kind: ConfigMap", "kind: Deployment").contains("raise it as a layer"));
         assert!(refused("{ name: sql }", "{ name: other }").contains("not in this file"));
         assert!(refused("name: repo1, s3", "name: repo4, s3").contains("repos[0]"));
         assert!(refused("postgresVersion: 17", "standby: { enabled: true }").contains("standby"));

@@ -257,6 +257,12 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// A castle is restored in place: what was said and printed until now says nothing of it.
+    pub fn forget_signs(&self) {
+        self.lookout.forget_signs();
+        self.logs.begin_life();
+    }
+
     /// A new life begins on it: what was seen and printed in the one before says nothing of it.
     pub fn begin_life(&self) {
         self.lookout.begin_life();

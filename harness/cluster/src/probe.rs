@@ -5,7 +5,7 @@
 use crate::{
     built_in::Phase,
     coming_up::ComingUp,
-    kubernetes::{Life, at_once},
+    kubernetes::{Life, at_once, gone},
     manifests::{RUN, STANZA},
     plant::Plant,
     signs,
@@ -13,47 +13,69 @@ use crate::{
 use k8s_openapi::api::core::v1::Pod;
 use phoenix_drill::{Doing, Result, Span, Wait};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const POD: &str = "phoenix-probe";
 const CONTAINER: &str = "probe";
 /// Nobody waits longer for an answer of the store, in seconds.
 const IO_TIMEOUT_S: &str = "5";
+/// What pgBackRest says where a name cannot be resolved.
+const NAME_UNKNOWN: &str = "unable to get address";
+/// For so long names may be unknown.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks the store for what the manifest will ask it for; what it says instead is why nothing comes back.
 pub(crate) async fn probe(plant: &Plant, phase: &Phase, manifest: &Value, span: &Span) -> Result<()> {
-    let (kubernetes, _) = plant.cluster()?;
+    let began = Instant::now();
     let (source, question) = match manifest.pointer("/spec/dataSource/pgbackrest") {
         Some(source) => (source, vec!["repo-get".to_owned(), format!("backup/{STANZA}/backup.info")]),
         None => (&manifest["spec"]["backups"]["pgbackrest"], vec!["repo-ls".to_owned()]),
     };
-    let pod = manifest_of(plant, source, &question);
-    kubernetes.apply(&pod).await?;
     let castle = ComingUp::castle(plant, phase)?;
-    let status = castle
-        .until("the store to answer a pod", |view| match view.pods.get(POD) {
-            Some(pod) => match signs::terminated(pod, CONTAINER) {
-                Some(ended) => Wait::Ready(ended.exit_code),
-                None => Wait::NotYet("the pod has not ended".to_owned()),
-            },
-            None => Wait::NotYet("there is no pod yet".to_owned()),
-        })
-        .await?;
-    let namespace = plant.site.namespace();
-    let log = kubernetes.logs(namespace, POD, CONTAINER, Life::Current).await.unwrap_or_default();
-    let removed = kubernetes.all::<Pod>(namespace).delete(POD, &at_once()).await;
-    removed.map(drop).doing("removing the probe")?;
+    let (name, status, log) = loop {
+        // of each probe's own: what another one saw is not taken for its answer
+        let name = format!("{POD}-{}", plant.site.scene.now().0);
+        let pod = manifest_of(plant, &name, manifest, source, &question);
+        let (status, log) = asked(plant, &castle, &name, &pod).await?;
+        // names are known a moment later than pods run, in a cluster that is just rising
+        if status == 0 || !log.contains(NAME_UNKNOWN) || began.elapsed() >= PATIENCE {
+            break (name, status, log);
+        }
+        span.progress("the cluster does not know the store's name yet");
+    };
     if status == 0 {
         span.detail("the store answers a pod");
         return Ok(());
     }
-    let path = plant.site.scene.evidence.log(&format!("{POD}.log"));
+    let path = plant.site.scene.evidence.log(&format!("{name}.log"));
     std::fs::write(&path, &log).doing(format!("writing {}", path.display()))?;
-    let evidence = format!("pod {POD}: pgbackrest {} ended with exit {status}", question.join(" "));
+    let evidence = format!("pod {name}: pgbackrest {} ended with exit {status}", question.join(" "));
     Err(phase.stopped(castle.explained(&evidence, status, &log).await))
 }
 
-/// A pod with pgBackRest that is told of the repository as the operator will tell the restore.
-fn manifest_of(plant: &Plant, source: &Value, question: &[String]) -> Value {
+/// Runs the pod to its end, and gives its status and what it printed. It is removed whatever it says.
+async fn asked(plant: &Plant, castle: &ComingUp<'_>, name: &str, pod: &Value) -> Result<(i32, String)> {
+    let (kubernetes, _) = plant.cluster()?;
+    let namespace = plant.site.namespace();
+    kubernetes.apply(pod).await?;
+    let ended = castle.until("the store to answer a pod", |view| match view.pods.get(name) {
+        Some(pod) => match signs::terminated(pod, CONTAINER) {
+            Some(ended) => Wait::Ready(ended.exit_code),
+            None => Wait::NotYet("the pod has not ended".to_owned()),
+        },
+        None => Wait::NotYet("there is no pod yet".to_owned()),
+    });
+    let ended = ended.await;
+    let log = kubernetes.logs(namespace, name, CONTAINER, Life::Current).await.unwrap_or_default();
+    let removed = kubernetes.all::<Pod>(namespace).delete(name, &at_once()).await;
+    let status = ended?;
+    gone(removed).doing("removing the probe")?;
+    Ok((status, log))
+}
+
+/// A pod with pgBackRest that is told of the repository as the operator will tell the restore, and that may run
+/// wherever the castle may.
+fn manifest_of(plant: &Plant, name: &str, castle: &Value, source: &Value, question: &[String]) -> Value {
     let repo = if source["repo"].is_object() { &source["repo"] } else { &source["repos"][0] };
     let mut options = vec![
         ("repo1-type".to_owned(), json!("s3")),
@@ -81,19 +103,32 @@ fn manifest_of(plant: &Plant, source: &Value, question: &[String]) -> Value {
     let argv: Vec<String> =
         std::iter::once("pgbackrest".to_owned()).chain(question.iter().cloned()).collect();
     let image = plant.images.get(1).cloned().unwrap_or_default();
-    json!({
+    let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "name": POD, "namespace": plant.site.namespace(), "labels": { RUN: plant.site.scene.run.as_str() } },
+        "metadata": { "name": name, "namespace": plant.site.namespace(), "labels": { RUN: plant.site.scene.run.as_str() } },
         "spec": {
             "restartPolicy": "Never", "automountServiceAccountToken": false, "enableServiceLinks": false,
             "terminationGracePeriodSeconds": 0,
+            "securityContext": { "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } },
             "containers": [{
                 "name": CONTAINER, "image": image, "command": argv, "env": variables,
+                "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },
                 "volumeMounts": [{ "name": "conf", "mountPath": "/etc/pgbackrest/conf.d", "readOnly": true }],
             }],
             "volumes": [{ "name": "conf", "projected": { "sources": source["configuration"] } }],
         },
-    })
+    });
+    let wanted = [
+        ("imagePullSecrets", castle.pointer("/spec/imagePullSecrets")),
+        ("tolerations", castle.pointer("/spec/instances/0/tolerations")),
+        ("affinity", castle.pointer("/spec/instances/0/affinity")),
+    ];
+    for (field, value) in wanted {
+        if let Some(value) = value {
+            pod["spec"][field] = value.clone();
+        }
+    }
+    pod
 }
 
 /// Options that say where the store is and who asks. Others are not known to every command.

@@ -22,11 +22,15 @@ use tokio::task::JoinSet;
 
 /// The container that restores.
 pub(crate) const RESTORE: &str = "pgbackrest-restore";
-/// For how long somebody is asked for a volume before nobody will ever answer, in seconds: a provisioner says
-/// within one that it begins, and the cluster asks again after 15.
-const ASKED_IN_VAIN_S: i64 = 10;
-/// How often a volume that is there is tried in vain: Longhorn says so for a moment of one that comes up.
-const ATTACHED_IN_VAIN: i32 = 4;
+/// For how long somebody is asked for a volume before nobody will ever answer, in seconds: a provisioner that
+/// runs says within one that it begins, and one of a cluster that is just rising on a busy machine may need
+/// twenty to run. The cluster asks again every 15.
+const ASKED_IN_VAIN_S: i64 = 40;
+/// For how long a volume that is there is tried in vain, in seconds: Longhorn says so for a moment of one that
+/// comes up.
+const ATTACHED_IN_VAIN_S: i64 = 60;
+/// For how long an image is not pulled, in seconds, or a provisioner fails: both are tried again.
+const TRIED_IN_VAIN_S: i64 = 20;
 /// What Longhorn says of such a volume.
 const NOT_READY: &str = "is not ready for workloads";
 
@@ -46,7 +50,10 @@ pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
     let label = label("pgbackrest-restore");
     let failed = view.pods_with(&label).find_map(|pod| {
         let ended = terminated(pod, RESTORE)?;
-        (ended.exit_code != 0).then(|| Sign::RestoreFailed { pod: pod.name_any(), status: ended.exit_code })
+        // above that it was killed from outside, and is tried again
+        (1..128)
+            .contains(&ended.exit_code)
+            .then(|| Sign::RestoreFailed { pod: pod.name_any(), status: ended.exit_code })
     });
     let event = |event: &Event| Sign::Event {
         reason: event.reason.clone().unwrap_or_default(),
@@ -67,17 +74,14 @@ pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
     failed
         .or_else(|| view.signs.first().cloned())
         .or_else(|| says("PostgresCluster", &|reason, _| reason == "InvalidDataSource").map(event))
-        .or_else(|| says("PersistentVolumeClaim", &|reason, _| reason == "ProvisioningFailed").map(event))
+        .or_else(|| never_provisioned_by_anyone(view).map(event))
         .or_else(|| never_provisioned(view).map(event))
         .or_else(|| never_attached(view).map(event))
         // a healthy start says FailedMount too, of what is a second late
         .or_else(|| {
             says("Pod", &|reason, message| reason == "FailedMount" && message.contains(&gone)).map(event)
         })
-        .or_else(|| {
-            says("Pod", &|reason, message| reason == "Failed" && message.contains("Failed to pull image"))
-                .map(event)
-        })
+        .or_else(|| never_pulled(view).map(event))
 }
 
 /// A volume that its storage does not make ready for whoever is to use it.
@@ -85,7 +89,25 @@ fn never_attached(view: &View) -> Option<&Event> {
     view.warnings("Pod").find(|event| {
         event.reason.as_deref() == Some("FailedAttachVolume")
             && event.message.as_deref().is_some_and(|message| message.contains(NOT_READY))
-            && event.count.unwrap_or(1) >= ATTACHED_IN_VAIN
+            && lasted_s(event) >= ATTACHED_IN_VAIN_S
+    })
+}
+
+/// A claim whose class is not there, or whose provisioner fails again and again.
+fn never_provisioned_by_anyone(view: &View) -> Option<&Event> {
+    view.warnings("PersistentVolumeClaim").find(|event| {
+        let no_class = event.message.as_deref().is_some_and(|message| message.contains("not found"));
+        event.reason.as_deref() == Some("ProvisioningFailed")
+            && (no_class || lasted_s(event) >= TRIED_IN_VAIN_S)
+    })
+}
+
+/// An image that is not pulled, again and again.
+fn never_pulled(view: &View) -> Option<&Event> {
+    view.warnings("Pod").find(|event| {
+        event.reason.as_deref() == Some("Failed")
+            && event.message.as_deref().is_some_and(|message| message.contains("Failed to pull image"))
+            && lasted_s(event) >= TRIED_IN_VAIN_S
     })
 }
 
@@ -318,7 +340,7 @@ mod tests {
         let recorded = include_str!("../../../fixtures/recorded/longhorn-not-ready.json");
         let mut event: serde_json::Value = serde_json::from_str(recorded).unwrap();
         assert_eq!(code(event.clone()).as_deref(), Some("volume-not-ready"));
-        event["count"] = json!(1);
+        event["lastTimestamp"] = event["firstTimestamp"].clone();
         assert_eq!(code(event), None);
     }
 
@@ -333,7 +355,7 @@ mod tests {
         let claim = json!({ "metadata": { "name": "data" }, "status": { "phase": "Pending" } });
         let claims = [("data".to_owned(), serde_json::from_value(claim).unwrap())];
         // it is counted up within a second too, when a claim changes
-        let (once, again) = ("2026-11-21T15:30:22Z", "2026-11-21T15:30:37Z");
+        let (once, again) = ("2026-11-21T15:30:52Z", "2026-11-21T15:31:07Z");
         let asked = |last| event("ExternalProvisioning", last);
         let seen = |events: Vec<(String, Event)>| {
             let view = View {

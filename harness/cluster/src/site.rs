@@ -1,15 +1,32 @@
 //! What one drill on a cluster has in hand whatever it stands on.
 
-use crate::{ClusterConfig, built_in::Phase};
+use crate::{ClusterConfig, built_in::Phase, masked::masked};
 use phoenix_docker::{Deed, Minio, Registry, Yard};
 use phoenix_drill::{Doing, Error, Resource, Result, Scene};
 use std::{
     fs,
     path::PathBuf,
     process::{Output, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tokio::process::Command;
+
+/// The file that says whose a directory is.
+const MARK: &str = ".phoenix-run";
+
+/// Removes the directories that a run named, if they bear its mark.
+pub(crate) fn clear(run: &str, resources: &[Resource]) -> Result<()> {
+    for resource in resources {
+        let Resource::Directory { path } = resource else { continue };
+        if fs::read_to_string(path.join(MARK)).is_ok_and(|mark| mark == run) {
+            fs::remove_dir_all(path).doing(format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
 
 /// What one drill has in hand.
 pub(crate) struct Site {
@@ -17,6 +34,8 @@ pub(crate) struct Site {
     pub config: ClusterConfig,
     /// A directory that only this user may read: the kubeconfig is in it.
     pub directory: PathBuf,
+    /// How often a rebirth was asked for.
+    attempts: AtomicU32,
 }
 
 /// What stands beside the cluster, in containers, and outlives the fire.
@@ -38,8 +57,8 @@ impl Site {
         let doing = || format!("making {}", directory.display());
         scene.register.record(&Resource::Directory { path: directory.clone() })?;
         fs::DirBuilder::new().mode(0o700).create(&directory).doing(doing())?;
-        fs::write(directory.join(".phoenix-run"), scene.run.as_str()).doing(doing())?;
-        Ok(Self { scene, config, directory })
+        fs::write(directory.join(MARK), scene.run.as_str()).doing(doing())?;
+        Ok(Self { scene, config, directory, attempts: AtomicU32::new(0) })
     }
 
     /// The kubeconfig of the cluster, as soon as its API answers.
@@ -47,24 +66,20 @@ impl Site {
         self.directory.join("kubeconfig")
     }
 
-    /// Removes the directory.
-    pub fn clear(&self) -> Result<()> {
-        fs::remove_dir_all(&self.directory).doing(format!("removing {}", self.directory.display()))
-    }
-
     /// The namespace of the castle.
     pub fn namespace(&self) -> &str {
         &self.config.names.namespace
     }
 
-    /// Keeps the PostgresCluster that is applied in the evidence: it holds no secret.
+    /// Keeps the PostgresCluster that is applied in the evidence, without secrets; each attempt at a rebirth
+    /// has its own number.
     pub fn keep_manifest(&self, phase: &Phase, manifest: &serde_json::Value) -> Result<()> {
         let name = match phase {
             Phase::Birth => "birth".to_owned(),
-            Phase::Rebirth(_) => format!("rebirth-{}", self.scene.life() + 1),
+            Phase::Rebirth(_) => format!("rebirth-{}", self.attempts.fetch_add(1, Ordering::Relaxed) + 1),
         };
         let path = self.scene.evidence.directory().join(format!("postgrescluster-{name}.json"));
-        let text = serde_json::to_string_pretty(manifest).doing("writing the manifest")?;
+        let text = serde_json::to_string_pretty(&masked(manifest.clone())).doing("writing the manifest")?;
         fs::write(&path, text).doing(format!("writing {}", path.display()))
     }
 

@@ -1,8 +1,12 @@
 //! Removes what a run of this environment named in the register.
 
-use crate::{kubernetes::Kubernetes, platform::LABEL, wipe::ours};
+use crate::{
+    kubernetes::Kubernetes,
+    platform::LABEL,
+    wipe::{ours, volumes},
+};
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolume};
 use kube::{api::DeleteParams, config::Kubeconfig};
 use phoenix_docker::Engine;
 use phoenix_drill::{Doing, Error, Resource, Result, Wait, Work, pause, sweep, wait_for};
@@ -41,12 +45,20 @@ pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -
             let why = "its name does not hold this run's";
             return Err(Error::unverified(format!("the cluster {name} is not removed"), why));
         }
-        let nodes = nodes(engine, name).await?;
-        let removed = join_all(nodes.iter().map(|node| async {
-            engine.kill(node).await?;
-            engine.remove_container(node).await
-        }));
-        removed.await.into_iter().collect::<Result<()>>()?;
+        // one that the engine is just starting is not removed at the first attempt
+        wait_for(&format!("the nodes of {name} to be gone"), GONE, LOOK, || async {
+            let nodes = nodes(engine, name).await?;
+            if nodes.is_empty() {
+                return Ok(Wait::Ready(()));
+            }
+            let removed = join_all(nodes.iter().map(|node| async {
+                engine.kill(node).await?;
+                engine.remove_container(node).await
+            }));
+            let removed = removed.await.into_iter().collect::<Result<()>>();
+            Ok(Wait::NotYet(removed.map_or_else(|error| error.chain(), |()| "removed".to_owned())))
+        })
+        .await?;
     }
     Ok(())
 }
@@ -55,10 +67,14 @@ pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -
 /// they are gone.
 pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Result<()> {
     for resource in resources {
-        let Resource::Namespace { name, kubeconfig, context } = resource else { continue };
+        let Resource::Namespace { name, kubeconfig, context, cluster } = resource else { continue };
         let doing = || format!("removing the namespace {name} of the context {context}");
         let read = kubeconfig.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
         let kubernetes = Kubernetes::of(read.doing(doing())?, Some(context)).await?;
+        if kubernetes.uid().await? != *cluster {
+            let why = "its context is another cluster's now: name the kubeconfig by KUBECONFIG";
+            return Err(Error::unverified(doing(), why));
+        }
         let namespaces = kubernetes.global::<Namespace>();
         wait_for(&format!("the namespace {name} to be gone"), GONE, LOOK, || async {
             let Some(found) = namespaces.get_opt(name).await.doing(doing())? else {
@@ -69,6 +85,17 @@ pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Resu
                 namespaces.delete(name, &DeleteParams::default()).await.doing(doing())?;
             }
             Ok(Wait::NotYet("it is going".to_owned()))
+        })
+        .await?;
+        // its owner keeps what is retained
+        let goes = |volume: &PersistentVolume| {
+            let policy =
+                volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
+            policy != Some("Retain")
+        };
+        wait_for(&format!("the volumes of the namespace {name} to be gone"), GONE, LOOK, || async {
+            let left = volumes(&kubernetes, name).await?.into_iter().filter(goes).count();
+            Ok(if left == 0 { Wait::Ready(()) } else { Wait::NotYet(format!("{left} are left")) })
         })
         .await?;
     }

@@ -4,6 +4,7 @@
 use crate::{
     config::WipeKind,
     kubernetes::{Kubernetes, at_once, gone},
+    lookout::is_ready,
     manifests::RUN,
     plant::{DATABASE, Plant},
     postgrescluster::label,
@@ -64,8 +65,11 @@ async fn kill(plant: &Plant, kubernetes: &Kubernetes) -> Result<()> {
         );
         let deed = Deed::typed("kill the instance", line);
         let argv = ["bash", "-c", "kill -KILL -1"].map(str::to_owned);
-        // the shell that kills dies too, and so says nothing
-        let _ = kubernetes.exec((namespace, &name, DATABASE), &argv, None).await;
+        // the shell that kills dies too, and so says nothing; it must have begun, if there is somebody to kill
+        let killed = kubernetes.exec((namespace, &name, DATABASE), &argv, None).await;
+        if is_ready(pod) {
+            killed?;
+        }
         gone(pods.delete(&name, &at_once()).await).doing(format!("deleting the pod {name}"))?;
         deed.end(&plant.site.scene.evidence, "killed", String::new())?;
     }
@@ -78,6 +82,16 @@ async fn database(plant: &Plant, span: &Span) -> Result<Left> {
     let clusters = kubernetes.clusters(plant.site.namespace());
     let deleted = clusters.delete(&plant.site.config.names.cluster, &DeleteParams::default()).await;
     gone(deleted).doing("deleting the PostgresCluster")?;
+    // whoever was started again meanwhile is not given the time to archive
+    let instances = ListParams::default().labels(&label("instance"));
+    let pods = kubernetes.all::<Pod>(plant.site.namespace());
+    gone(pods.delete_collection(&at_once(), &instances).await).doing("deleting the instances' pods")?;
+    // those that the drill made are not the operator's before it adopts them
+    let made = format!("{},{RUN}={}", label("pguser"), plant.site.scene.run);
+    let secrets = kubernetes.all::<Secret>(plant.site.namespace());
+    let removed =
+        secrets.delete_collection(&DeleteParams::default(), &ListParams::default().labels(&made)).await;
+    gone(removed).doing("deleting the users' Secrets")?;
     until_gone(span, "everything of the database", || left_of_database(plant, &kubernetes)).await
 }
 
@@ -158,21 +172,22 @@ pub(crate) fn ours(namespace: &Namespace, run: &str) -> Result<()> {
 /// Volumes of the namespace, and their directories where nodes can be looked at.
 async fn left_of_volumes(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left> {
     let namespace = plant.site.namespace();
-    let mut left = vec![("volumes", volumes(kubernetes, namespace).await?)];
+    let held = volumes(kubernetes, namespace).await?;
+    let mut left = vec![("volumes", held.iter().map(ResourceExt::name_any).collect())];
     let directories = plant.platform.volume_directories(namespace).await?;
     left.extend(directories.map(|directories| ("volume directories", directories)));
     Ok(left)
 }
 
-/// The persistent volumes that a namespace's claims hold.
-async fn volumes(kubernetes: &Kubernetes, namespace: &str) -> Result<BTreeSet<String>> {
+/// The persistent volumes that a namespace's claims hold, or held.
+pub(crate) async fn volumes(kubernetes: &Kubernetes, namespace: &str) -> Result<Vec<PersistentVolume>> {
     let all = kubernetes.global::<PersistentVolume>().list(&ListParams::default()).await;
     let held = |volume: &PersistentVolume| {
         let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
         claim.and_then(|claim| claim.namespace.as_deref()) == Some(namespace)
     };
     let all = all.doing("listing the persistent volumes")?.items;
-    Ok(all.iter().filter(|volume| held(volume)).map(ResourceExt::name_any).collect())
+    Ok(all.into_iter().filter(held).collect())
 }
 
 fn names<K: Clone + kube::Resource>(list: kube::core::ObjectList<K>) -> BTreeSet<String> {

@@ -67,6 +67,8 @@ pub enum Resource {
         kubeconfig: Option<PathBuf>,
         /// The context in it.
         context: String,
+        /// The uid of the cluster's namespace `kube-system`: another cluster may have a context of this name.
+        cluster: String,
     },
     /// Everything above is to be kept: sweep leaves it unless told otherwise.
     Kept {

@@ -3,6 +3,9 @@
 use crate::{Error, Result};
 use std::time::{Duration, Instant};
 
+/// A look that takes longer than this, and longer than the whole wait may, is given up.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
+
 /// What one look found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait<T> {
@@ -26,11 +29,15 @@ pub async fn wait_for<T, Look: Future<Output = Result<Wait<T>>>>(
     mut look: impl FnMut() -> Look,
 ) -> Result<T> {
     let start = Instant::now();
+    let mut last = "nothing".to_owned();
     loop {
-        let last = match look().await? {
-            Wait::Ready(value) => return Ok(value),
-            Wait::NotYet(seen) => seen,
-        };
+        match tokio::time::timeout(deadline.max(LOOK_LIMIT), look()).await {
+            Ok(looked) => match looked? {
+                Wait::Ready(value) => return Ok(value),
+                Wait::NotYet(seen) => last = seen,
+            },
+            Err(_) => last.push_str("; then a look did not end"),
+        }
         if start.elapsed() >= deadline {
             return Err(Error::Timeout { what: what.to_owned(), last, after: deadline });
         }

@@ -1,6 +1,7 @@
 //! What a restore that failed, or a server that did not come up, says of the cause.
 
 use phoenix_core::{Certainty, Finding};
+use std::collections::BTreeSet;
 
 /// What is known after a restore or a start failed.
 #[derive(Debug, Clone, Default)]
@@ -102,16 +103,19 @@ pub fn not_reborn(symptoms: &Symptoms) -> Finding {
 
 /// Lines that say why: at WARN and above from pgBackRest, at FATAL and above from the server.
 fn alarming(symptoms: &Symptoms) -> Vec<String> {
-    // whoever asks before recovery is over is turned away, many times
-    let noise = |line: &str| line.contains("the database system is");
+    // whoever asks before recovery is over is turned away, many times; the others any healthy restore says
+    const NOISE: [&str; 3] =
+        ["the database system is", "--delta or --force specified", "unable to open log file"];
+    let noise = |line: &str| NOISE.iter().any(|noise| line.contains(noise));
     let of = |text: &str, words: &[&str]| -> Vec<String> {
         let telling = |line: &&str| words.iter().any(|word| line.contains(word)) && !noise(line);
         text.lines().filter(telling).map(|line| line.trim().chars().take(400).collect()).collect()
     };
     let mut lines =
-        of(&symptoms.restore_output, &["WARN:", "ERROR:", "[FileMissingError]", "[ProtocolError]"]);
+        of(&symptoms.restore_output, &["WARN:", "ERROR:", "FileMissingError", "HTTP request failed with"]);
     lines.extend(of(&symptoms.server_log, &["FATAL:", "PANIC:", " WARN: ", " ERROR: ", VERSIONS]));
-    lines.dedup();
+    let mut said = BTreeSet::new();
+    lines.retain(|line| said.insert(line.clone()));
     lines.truncate(20);
     lines
 }
@@ -144,6 +148,8 @@ mod tests {
             code(restore("WARN: [ProtocolError] HTTP request failed with 403 (Forbidden)")),
             "store-denied"
         );
+        let below = "WARN: repo1: [ProtocolError] unable to load info file\n   ProtocolError: HTTP request failed with 403 (Forbidden):\n";
+        assert_eq!(code(restore(below)), "store-denied");
         assert_eq!(code(restore("WARN: [HostConnectError] unable to connect")), "store-unreachable");
         assert_eq!(
             code(restore("WARN: [CryptoError] unable to verify certificate presented")),

@@ -163,10 +163,10 @@ async fn a_cluster_that_is_there_is_drilled_on_and_left_as_it_was() {
     drill(&["--i-own", "kind-owned"]).await.assert(2, "a drill did not make the cluster");
 
     drill(&["--i-own", &context]).await.assert(0, "VALID");
-    assert_eq!(owned.all(), before);
+    assert_eq!(owned.all(), before, "a drill left something");
 
     killed_and_swept(&owned, folder, &context).await;
-    assert_eq!(owned.all(), before);
+    assert_eq!(owned.all(), before, "a sweep left something");
 }
 
 async fn killed_and_swept(owned: &Owned, folder: &Path, context: &str) {

@@ -30,7 +30,7 @@ impl Existing {
         if !kubeconfig.contexts.iter().any(|known| known.name == context) {
             return Err(wrong(format!("the kubeconfig has no context {context}")));
         }
-        kubeconfig.current_context = Some(context.to_owned());
+        keep_only(&mut kubeconfig, context);
         let text = serde_json::to_string(&kubeconfig).doing("writing the kubeconfig")?;
         fs::write(site.kubeconfig(), text).doing("writing the kubeconfig")?;
         let kubernetes = Kubernetes::of(kubeconfig, Some(context)).await?;
@@ -49,6 +49,16 @@ impl Existing {
     pub fn kubernetes(&self) -> &Kubernetes {
         &self.kubernetes
     }
+}
+
+/// Leaves nothing in a kubeconfig but a context, its cluster and its user.
+fn keep_only(kubeconfig: &mut Kubeconfig, name: &str) {
+    kubeconfig.contexts.retain(|known| known.name == name);
+    let context = kubeconfig.contexts.first().and_then(|known| known.context.clone());
+    let (cluster, user) = context.map(|context| (context.cluster, context.user)).unwrap_or_default();
+    kubeconfig.clusters.retain(|known| known.name == cluster);
+    kubeconfig.auth_infos.retain(|known| Some(&known.name) == user.as_ref());
+    kubeconfig.current_context = Some(name.to_owned());
 }
 
 impl Platform for Existing {

@@ -31,7 +31,10 @@ const NODES_ASKED_DEADLINE: Duration = Duration::from_secs(30);
 /// Where kubeadm puts the administrator's kubeconfig. The first works before any right is granted; older
 /// versions lack it.
 const ADMIN: [&str; 2] = ["/etc/kubernetes/super-admin.conf", "/etc/kubernetes/admin.conf"];
+/// How setpriv ends if there is no such program.
+const NOT_FOUND: i32 = 127;
 /// Where local-path, kind's storage, keeps volumes on a node.
+const CLASS: &str = "standard";
 const VOLUMES: &str = "/var/local-path-provisioner";
 
 /// A cluster by kind.
@@ -217,6 +220,10 @@ impl Kind {
             let names = mounts.into_iter().flatten().filter_map(|mount| mount.name);
             self.volumes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(names);
         }
+        if nodes.len() != usize::from(self.workers) + 1 {
+            let found = format!("{} of {} nodes are there", nodes.len(), self.workers + 1);
+            return Err(Error::unverified("burning the cluster", found));
+        }
         let begin = |purpose: &str, verb: &[&str]| {
             let words: Vec<_> = verb.iter().copied().chain(nodes.iter().map(String::as_str)).collect();
             Deed::begin(purpose, &words)
@@ -287,7 +294,15 @@ impl Platform for Kind {
     }
 
     fn volume_directories<'a>(&'a self, namespace: &'a str) -> Work<'a, Option<BTreeSet<String>>> {
-        Box::pin(async move { self.directories(namespace).await.map(Some) })
+        Box::pin(async move {
+            let config = &self.site.config;
+            let is_anothers = config.layers.iter().any(|layer| layer.name == "storage");
+            // volumes of another provisioner are not there
+            if is_anothers || config.storage_class.as_deref().is_some_and(|class| class != CLASS) {
+                return Ok(None);
+            }
+            self.directories(namespace).await.map(Some)
+        })
     }
 }
 
@@ -295,12 +310,15 @@ impl Platform for Kind {
 async fn create(site: Arc<Site>, network: String, argv: Vec<String>) -> Result<()> {
     let mut command = tokio::process::Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).args(&argv);
-    command.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &network);
+    command.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &network).env("KIND_EXPERIMENTAL_PROVIDER", "docker");
     let line = format!("KIND_EXPERIMENTAL_DOCKER_NETWORK={} {}", network, argv.join(" "));
     let get = "install kind (https://kind.sigs.k8s.io), or name a context of your own: see docs/cluster.md";
     let output = site.run("create the cluster", line, command, get).await?;
     if output.status.success() {
         return Ok(());
+    }
+    if output.status.code() == Some(NOT_FOUND) {
+        return Err(Error::missing("kind is not installed", get));
     }
     let printed = String::from_utf8_lossy(&output.stderr);
     let why =

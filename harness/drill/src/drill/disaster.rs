@@ -59,7 +59,6 @@ impl Drill {
     /// Brings the castle back to a plan.
     pub async fn rebirth_as(&mut self, ashes: Box<dyn Ashes>, plan: RebirthPlan) -> Result<Box<dyn Castle>> {
         let target = plan.target.clone();
-        self.report.deeds.restores += 1;
         self.come_back(target, async |span: &Span| ashes.rebirth(plan, span).await?.ready(span).await).await
     }
 
@@ -70,7 +69,6 @@ impl Drill {
         target: RecoveryTarget,
     ) -> Result<Box<dyn Rebirthing>> {
         let plan = RebirthPlan { target, key: KeyAfterFire::Kept };
-        self.report.deeds.restores += 1;
         let begun = self.scene.spans.run("rebirth begun", async |span| {
             let mut rebirthing = ashes.rebirth(plan, span).await?;
             span.detail(rebirthing.midway(span).await?);
@@ -115,7 +113,6 @@ impl Drill {
         target: RecoveryTarget,
     ) -> Result<Box<dyn Castle>> {
         let goal = target.clone();
-        self.report.deeds.restores += 1;
         let scene = &self.scene;
         scene.ledger.append(&[Entry::Disaster { at: scene.now() }])?;
         scene.ledger.sync()?;
@@ -143,11 +140,14 @@ impl Drill {
             if source.is_some_and(|source| source.system_identifier != identity.system_identifier) {
                 return Err(not_reborn(foreign(identity)));
             }
+            let recovered = source.is_none_or(|source| identity.timeline > source.timeline);
             let (kind, timeline) = (target.kind(), identity.timeline);
             span.detail(format!("{kind} · timeline {timeline} · same system identifier · promoted"));
-            Ok((castle, identity))
+            Ok((castle, identity, recovered))
         });
-        let (castle, identity) = back.await?;
+        let (castle, identity, recovered) = back.await?;
+        // every recovery from the archive begins a timeline: what writes on the old one was not restored
+        self.report.deeds.restores += u64::from(recovered);
         scene.spans.run("query", async |_| castle.database().memories(&self.shown).await).await?;
         let timeline = identity.timeline;
         scene.ledger.append(&[Entry::Rebirth { timeline, at: scene.now() }])?;
