@@ -1,15 +1,14 @@
 //! A drill in containers as bare `docker` commands: `bare-docker.sh`, and the files that it is given. Its
 //! settings are the drill's, made by the same functions.
 
-use crate::{bare, drill::Unfinished, house::House, raw::Raw, rounds::Lap, yard::Yard};
-use miette::{IntoDiagnostic, Result, bail};
+use crate::{by_hand, house::House, rounds::Lap, yard::Yard};
+use miette::{IntoDiagnostic, Result};
 use phoenix_postgres::{
     pgbackrest::{Config, PgBackRest, Repository, S3},
     settings::{Listen, Pace, ServerSettings, postgresql_conf},
 };
-use phoenix_store::{Certificates, Credentials, Validity};
-use std::{fmt::Write, fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Instant};
-use tokio::process::Command;
+use phoenix_store::Credentials;
+use std::{fmt::Write, fs, path::Path};
 use uuid::Uuid;
 
 const SCRIPT: &str = include_str!("../bare-docker.sh");
@@ -26,7 +25,6 @@ const TABLE: &str = "CREATE TABLE memories (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     row_id uuid NOT NULL UNIQUE,
     run_id text NOT NULL);";
-const VERSIONING: &str = r#"<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>"#;
 
 /// The images that the drill used.
 #[derive(Debug, Clone, Default)]
@@ -44,35 +42,20 @@ pub async fn run(house: &House, yard: &Yard, images: &Images) -> Result<Lap> {
     let files = house.disk().join(&name);
     fs::create_dir(&files).into_diagnostic()?;
     write_files(&files, &name)?;
-    let script = files.join("bare-docker.sh");
-    fs::write(&script, SCRIPT).into_diagnostic()?;
-    let mut command = Command::new("setpriv");
-    // asked to end if this process does, so that it clears away what it made
-    command.args(["--pdeathsig", "TERM", "--", "sh"]).arg(&script);
-    command.env("NAME", &name).env("LABEL", yard.label()).env("FILES", &files);
-    command.env("STORE_IMAGE", &images.store).env("VICTIM_IMAGE", &images.victim);
-    command.env("ROWS", (2 * (ROWS + 1)).to_string()).env("LC_ALL", "C");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let start = Instant::now();
-    let child = command.spawn().into_diagnostic()?;
-    let unfinished = Unfinished::of(&child);
-    let output = child.wait_with_output().await.into_diagnostic()?;
-    let whole = start.elapsed().as_secs_f64();
-    unfinished.over();
-    if !output.status.success() {
-        bail!("bare-docker.sh failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
-    fs::remove_dir_all(&files).into_diagnostic()?;
-    let mut lap = bare::read(&String::from_utf8_lossy(&output.stdout))?;
-    lap.whole = whole;
-    Ok(lap)
+    let variables = [
+        ("NAME", name.as_str()),
+        ("LABEL", &yard.label()),
+        ("STORE_IMAGE", &images.store),
+        ("VICTIM_IMAGE", &images.victim),
+        ("ROWS", &(2 * (ROWS + 1)).to_string()),
+    ];
+    by_hand::run("bare-docker.sh", SCRIPT, &files, &variables).await
 }
 
 fn write_files(files: &Path, name: &str) -> Result<()> {
     let store = format!("{name}-store");
-    let names = [store.as_str(), "localhost", "127.0.0.1"].map(str::to_owned);
-    let certificates = Certificates::generate(&names, Validity::current()).into_diagnostic()?;
-    let (keys, password) = (Credentials::generate(), Credentials::generate().secret_key);
+    let (certificates, keys) = by_hand::write_store_files(files, &store)?;
+    let password = Credentials::generate().secret_key;
     let conf = format!("{CONF}/pgbackrest.conf");
     let pgbackrest = PgBackRest {
         program: "pgbackrest".to_owned(),
@@ -117,29 +100,7 @@ fn write_files(files: &Path, name: &str) -> Result<()> {
          until [ \"$({PSQL} -c \"SELECT last_archived_wal >= '$last' FROM pg_stat_archiver\")\" = t ]; do sleep 0.01; done\n\
          echo \"$last\"\n"
     );
-    let curl = format!(
-        "cacert = {}/ca.pem\naws-sigv4 = \"aws:amz:us-east-1:s3\"\nuser = \"{}:{}\"\n",
-        files.display(),
-        keys.access_key,
-        keys.secret_key.expose()
-    );
-    // curl signs with what the header says, and says nothing itself where a query follows
-    let digest = Raw::digest(VERSIONING.as_bytes());
-    let quoted = VERSIONING.replace('"', "\\\"");
-    let versioning = format!("header = \"x-amz-content-sha256: {digest}\"\ndata = \"{quoted}\"\n");
-    let store_env = format!(
-        "MINIO_ROOT_USER={}\nMINIO_ROOT_PASSWORD={}\nMINIO_UPDATE=off\n",
-        keys.access_key,
-        keys.secret_key.expose()
-    );
-    fs::create_dir(files.join("certs")).into_diagnostic()?;
-    for (path, text) in [
-        ("certs/public.crt", certificates.certificate_pem.clone()),
-        ("certs/private.key", certificates.key_pem.expose().to_owned()),
-        ("ca.pem", certificates.ca_pem.clone()),
-        ("curl.conf", curl),
-        ("store.env", store_env),
-        ("versioning.conf", versioning),
+    let texts = [
         ("furnish.sh", furnish.concat()),
         ("initdb.sh", initdb.concat()),
         ("start.sh", start),
@@ -147,12 +108,8 @@ fn write_files(files: &Path, name: &str) -> Result<()> {
         ("after.sh", rows("DATO_B_VOLATILE_MA_IMMORTALE_WAL", "")),
         ("archive.sh", archive),
         ("count.sh", format!("{PSQL} -c 'SELECT count(*) FROM memories'\n")),
-    ] {
-        let path = files.join(path);
-        fs::write(&path, text).into_diagnostic()?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).into_diagnostic()?;
-    }
-    Ok(())
+    ];
+    by_hand::write_files(files, &texts.each_ref().map(|(path, text)| (*path, text.as_str())))
 }
 
 fn pgbackrest_conf(name: &str, store: String, keys: &Credentials) -> Config {

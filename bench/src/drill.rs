@@ -96,6 +96,11 @@ impl Unfinished {
         Self(child.id().and_then(|pid| pid.try_into().ok()).map(Pid::from_raw))
     }
 
+    /// This one, which leads a process group, and all in it: a shell does not hear before its command ends.
+    pub fn group_of(child: &Child) -> Self {
+        Self(Self::of(child).0.take().map(|pid| Pid::from_raw(-pid.as_raw())))
+    }
+
     /// It came to its end.
     pub fn over(mut self) {
         self.0 = None;

@@ -4,6 +4,7 @@
 
 mod bare;
 mod bare_docker;
+mod by_hand;
 mod chapters;
 mod commits;
 mod containers;
