@@ -3,6 +3,7 @@
 
 use crate::say;
 use miette::{IntoDiagnostic, Result, bail};
+use phoenix_drill::{Error, Wait, wait_for};
 use std::{process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
@@ -10,6 +11,9 @@ use tokio::{process::Command, time::timeout};
 const LABEL: &str = "phoenix.bench";
 /// An engine that does not answer by then is not there.
 const ANSWER: Duration = Duration::from_secs(10);
+/// What can be removed is gone by then.
+const GONE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(500);
 const KINDS: [(&[&str], &[&str]); 3] = [
     (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
     (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
@@ -48,17 +52,27 @@ impl Yard {
         format!("phoenix-bench-{}-{what}", self.run)
     }
 
-    /// Removes whatever bears this run's label.
+    /// Removes whatever bears this run's label or its name: kind gives its nodes no label of ours.
     pub async fn clear(&self) {
-        let filter = format!("label={}", self.label());
-        for (list, remove) in KINDS {
-            let cleared = async {
-                let found = docker(&[list, &["--filter", &filter]].concat()).await?;
-                let found: Vec<_> = found.lines().collect();
-                if found.is_empty() { Ok(()) } else { docker(&[remove, &found].concat()).await.map(drop) }
-            };
+        let filters = [format!("label={}", self.label()), format!("name={}", self.name(""))];
+        for ((list, remove), filter) in
+            KINDS.into_iter().flat_map(|kind| filters.each_ref().map(|it| (kind, it)))
+        {
+            // one that the engine is still making is listed, cannot be removed, and is there afterwards
+            let cleared = wait_for("what this run made to be gone", GONE, LOOK, || async {
+                let cleared = async {
+                    let found = docker(&[list, &["--filter", filter]].concat()).await?;
+                    let found: Vec<_> = found.lines().collect();
+                    if found.is_empty() {
+                        return Ok(Wait::Ready(()));
+                    }
+                    docker(&[remove, &found].concat()).await?;
+                    Ok::<_, miette::Report>(Wait::NotYet(found.join(", ")))
+                };
+                Ok::<_, Error>(cleared.await.unwrap_or_else(|why| Wait::NotYet(why.to_string())))
+            });
             if let Err(error) = cleared.await {
-                say(&format!("what bears the label {} may be left: {error}", self.label()));
+                say(&format!("what has {filter} may be left: {error}"));
             }
         }
     }
