@@ -74,6 +74,12 @@ bench *args:
     @cargo build --workspace --bin phoenix --bin phoenix-bench --test architecture
     @{{phoenix}}-bench "$@"
 
+# Measure a disaster on a kind cluster beside one by hand: just bench-cluster --write, --rounds 1
+[no-exit-message]
+bench-cluster *args:
+    @cargo build --workspace --bin phoenix --bin phoenix-bench --test architecture
+    @{{phoenix}}-bench --only cluster --rounds 3 "$@"
+
 # Do what the pipeline does
 ci:
     .ci/run

@@ -1,6 +1,8 @@
 //! The page's sections that need a Docker engine.
 
 use crate::{
+    Part,
+    cluster::{self, Disasters},
     containers::{self, Contained},
     document::{Goal, table, verdict},
     keeper::Kind,
@@ -13,21 +15,27 @@ use crate::{
 const OF_BARE: f64 = 1.05;
 /// The embedded store may take so much of MinIO's time.
 const OF_MINIO: f64 = 1.0;
+/// The drill's disaster may take so much of the time of one by hand.
+const OF_BY_HAND: f64 = 0.6;
+/// So much of a drill's time may be in no span.
+const IN_NO_SPAN: f64 = 0.01;
 const REPOSITORIES: &str = "## The embedded store beside MinIO";
 const CONTAINED: &str = "## A drill in containers beside bare docker";
+const DISASTERS: &str = "## A disaster on a kind cluster beside one by hand";
 /// The stores that the embedded one is held against.
 const MINIOS: [(Kind, &str); 2] =
     [(Kind::MinIo, "MinIO, published port"), (Kind::MinIoNear, "MinIO, host network")];
 
-/// The sections in place of what was not measured, since no engine answered.
-pub fn left_out(repositories: bool, contained: bool, why: &str) -> Vec<String> {
-    let wanted = [(REPOSITORIES, repositories), (CONTAINED, contained)];
-    let section = |heading: &str| {
-        format!(
-            "\n{heading}\n\n**NOT MEASURED: no Docker engine could be used where this page was written.** {why}\n"
-        )
+/// The section in place of a part that was not measured, since what it needs was not there.
+pub fn left_out(part: Part, why: &str) -> String {
+    let heading = match part {
+        Part::Repository => REPOSITORIES,
+        Part::Cluster => DISASTERS,
+        _ => CONTAINED,
     };
-    wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(heading, _)| section(heading)).collect()
+    format!(
+        "\n{heading}\n\n**NOT MEASURED: what it needs could not be used where this page was written.** {why}\n"
+    )
 }
 
 /// pgBackRest with one store and the other.
@@ -132,4 +140,61 @@ fn goals_contained(measured: &Contained) -> [Goal; 1] {
 pub fn goals(repositories: Option<&Repositories>, contained: Option<&Contained>) -> Vec<Goal> {
     let repositories = repositories.into_iter().flat_map(|one| one.manners.iter().flat_map(of_manner));
     repositories.chain(contained.into_iter().flat_map(goals_contained)).collect()
+}
+
+/// The disaster on a kind cluster.
+pub fn disasters(measured: &Disasters) -> String {
+    let mut text = format!(
+        "\n{DISASTERS}\n\n{} In seconds, from the order to destroy until the first row is read through pgBouncer: SIGKILL for three nodes \
+and their removal, three new ones, the images, the operator, the Secrets, restore and recovery from MinIO over TLS beside the \
+cluster. [`by-hand-cluster.sh`](../bench/by-hand-cluster.sh) does these steps with kind and kubectl, one after the other, \
+`kind load docker-image` for each image; it watches the fields that tell, and never sleeps meanwhile. Every round counts. Both are born before on the same kind of cluster, \
+with the same PostgresCluster, 200 rows and DATO_A before a full backup, 200 rows, four WAL switches and DATO_B after it; DATO_A and DATO_B are \
+both read in the end, or the run fails. Nothing of that birth is counted, and nothing of it is in the new nodes: those of the drill pull \
+from a registry that stands beside the cluster as the store does, and was filled before the fire. \
+`phoenix drill --environment cluster` wipes, looks for what is left, and raises its layers at the same time.\n\n",
+        measured.occasion.sentence()
+    );
+    text.push_str(&table(
+        &["", ""],
+        measured.on.iter().map(|(name, value)| vec![name.clone(), value.clone()]),
+    ));
+    text.push('\n');
+    let row =
+        vec!["order to destroy to first row".to_owned(), measured.script.show(1), measured.drill.show(1)];
+    text.push_str(&table(&["seconds", "by hand", "`phoenix drill`"], [row]));
+    text.push('\n');
+    let head = ["", "ratio of medians", "ratios within a round", "goal", ""];
+    text.push_str(&table(&head, goals_of_disasters(measured).map(verdict)));
+    text.push_str("\nBy hand, one after the other:\n\n");
+    let sample = |step: &str| measured.steps.get(step).cloned().unwrap_or_default();
+    text.push_str(&table(
+        &["step", "seconds"],
+        cluster::STEPS.map(|step| vec![step.to_owned(), sample(step).show(1)]),
+    ));
+    text.push_str("\nThe drill, in seconds since the order:\n\n");
+    let mut layers: Vec<_> = measured.layers.iter().collect();
+    layers.sort_by(|(_, one), (_, other)| one[2].median().total_cmp(&other[2].median()));
+    let wipe = vec!["wipe".to_owned(), "0".to_owned(), String::new(), measured.wipe.show(1)];
+    let layers = layers.into_iter().map(|(name, moments)| {
+        std::iter::once(name.clone()).chain(moments.iter().map(|moment| moment.show(1))).collect()
+    });
+    let row = vec!["first row".to_owned(), String::new(), String::new(), measured.drill.show(1)];
+    let rows = std::iter::once(wipe).chain(layers).chain([row]);
+    text.push_str(&table(&["layer", "begins", "up", "ready"], rows));
+    text.push_str(&format!(
+        "\nThe whole drills took {} s each; {} s of that were in no span.\n",
+        measured.whole.show(1),
+        measured.uncovered.show(3)
+    ));
+    text
+}
+
+/// Its goals.
+pub fn goals_of_disasters(measured: &Disasters) -> [Goal; 2] {
+    let Disasters { drill, script, whole, uncovered, .. } = measured;
+    [
+        Goal::new("the drill's disaster beside one by hand".to_owned(), drill, script, OF_BY_HAND),
+        Goal::new("time in no span, of the whole drill".to_owned(), uncovered, whole, IN_NO_SPAN),
+    ]
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     chapters,
+    cluster::Disasters,
     commits::Commits,
     containers::Contained,
     large::{self, Large},
@@ -20,7 +21,8 @@ const OF_DEFAULTS: f64 = 0.5;
 /// The section that stays the last.
 pub const TO_REPEAT_IT: &str = "\n## To repeat it\n\n```sh\njust bench            # everything but 1 GiB on disk; takes three quarters of an hour\njust bench --large    # and 1 GiB on disk\n\
 just bench --only store --storage disk    # one part, printed and not written here\n\
-just bench --only repository,containers --write    # parts, written here in place of the old\n```\n\nThe programs are built with the \
+just bench --only repository,containers --write    # parts, written here in place of the old\n\
+just bench-cluster --write    # a disaster on a kind cluster, in three rounds of some minutes each\n```\n\nThe programs are built with the \
 profile `dev`, as `just drill` builds them: the crates that the bytes of a backup pass through are optimised, ours mostly not. \
 What else runs on the machine shows in the brackets.\n";
 
@@ -41,6 +43,8 @@ pub struct Measured {
     pub repositories: Option<Repositories>,
     /// A drill in containers beside bare docker.
     pub contained: Option<Contained>,
+    /// A disaster on a kind cluster beside one by hand.
+    pub disasters: Option<Disasters>,
     /// Sections that say why they have nothing to say.
     pub left_out: Vec<String>,
 }
@@ -57,6 +61,7 @@ impl Measured {
             large: None,
             repositories: None,
             contained: None,
+            disasters: None,
             left_out: Vec::new(),
         }
     }
@@ -64,7 +69,8 @@ impl Measured {
     /// The goals that were missed, one sentence each.
     pub fn missed(&self) -> Vec<String> {
         let with_engine = chapters::goals(self.repositories.as_ref(), self.contained.as_ref());
-        let goals = self.drills.iter().flat_map(goals).chain(with_engine);
+        let disasters = self.disasters.iter().flat_map(chapters::goals_of_disasters);
+        let goals = self.drills.iter().flat_map(goals).chain(with_engine).chain(disasters);
         goals.filter(|goal| !goal.met()).map(|goal| goal.sentence()).collect()
     }
 
@@ -83,6 +89,7 @@ impl Measured {
         sections.extend(self.large.as_ref().map(large_drill));
         sections.extend(self.repositories.as_ref().map(chapters::repositories));
         sections.extend(self.contained.as_ref().map(chapters::contained));
+        sections.extend(self.disasters.as_ref().map(chapters::disasters));
         sections.extend_from_slice(&self.left_out);
         sections
     }

@@ -10,7 +10,8 @@ use nix::{
     unistd::Pid,
 };
 use phoenix_core::{Report, SpanRecord, Verdict};
-use std::{fs, process::Stdio, time::Instant};
+use serde_json::Value;
+use std::{fs, path::Path, process::Stdio, time::Instant};
 use tokio::process::{Child, Command};
 
 /// Runs the drill with one row of workload before and one after the backup, beside the two rows.
@@ -25,6 +26,20 @@ pub async fn run_in_containers(house: &House) -> Result<(Report, Lap)> {
     let (report, whole) = play(house, &["--environment", "containers"]).await?;
     let lap = lap(&report, whole);
     Ok((report, lap))
+}
+
+/// Runs the drill on a kind cluster as it is without further arguments. Gives the PostgresCluster too, as it
+/// was born and as it was reborn.
+pub async fn run_on_cluster(house: &House) -> Result<(Report, [Value; 2])> {
+    let manifests = |evidence: &Path| {
+        let read = |name: &str| {
+            let text = fs::read(evidence.join(format!("postgrescluster-{name}.json"))).into_diagnostic()?;
+            serde_json::from_slice(&text).into_diagnostic()
+        };
+        Ok([read("birth")?, read("rebirth-1")?])
+    };
+    let (report, _, manifests) = play_and_look(house, &["--environment", "cluster"], manifests).await?;
+    Ok((report, manifests))
 }
 
 fn lap(report: &Report, whole: f64) -> Lap {
@@ -59,6 +74,16 @@ fn step(span: &str) -> Option<&str> {
 
 /// Plays a drill with these arguments; gives its report and the seconds that the program took.
 pub async fn play(house: &House, arguments: &[&str]) -> Result<(Report, f64)> {
+    let (report, whole, ()) = play_and_look(house, arguments, |_| Ok(())).await?;
+    Ok((report, whole))
+}
+
+/// The same, with a look into the evidence.
+async fn play_and_look<T>(
+    house: &House,
+    arguments: &[&str],
+    look: impl Fn(&Path) -> Result<T>,
+) -> Result<(Report, f64, T)> {
     let evidence = house.disk().join("evidence");
     let mut command = Command::new("setpriv");
     // asked to end if this process does, so that it clears away what it made
@@ -79,9 +104,10 @@ pub async fn play(house: &House, arguments: &[&str]) -> Result<(Report, f64)> {
     }
     let text = fs::read(evidence.join("latest/report.json")).into_diagnostic()?;
     let report: Report = serde_json::from_slice(&text).into_diagnostic()?;
+    let seen = look(&evidence.join("latest"))?;
     fs::remove_dir_all(&evidence).into_diagnostic()?;
     match report.verdict {
-        Some(Verdict::Valid) => Ok((report, whole)),
+        Some(Verdict::Valid) => Ok((report, whole, seen)),
         _ => bail!("the drill was not valid: its times mean nothing"),
     }
 }

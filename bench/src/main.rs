@@ -5,7 +5,9 @@
 mod bare;
 mod bare_docker;
 mod by_hand;
+mod by_hand_cluster;
 mod chapters;
+mod cluster;
 mod commits;
 mod containers;
 mod document;
@@ -39,8 +41,8 @@ struct Arguments {
     /// Where everything lives while it is measured; both, if not given
     #[arg(long, value_enum)]
     storage: Option<Storage>,
-    /// Rounds of each measurement, after one that does not count
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Rounds of each measurement, after one that does not count; on a cluster each counts
+    #[arg(long, default_value_t = 10, overrides_with = "rounds", value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Also a drill with 1 GiB on disk: takes some minutes
     #[arg(long)]
@@ -68,6 +70,8 @@ enum Part {
     Repository,
     /// A drill in containers beside bare docker: needs Docker and curl
     Containers,
+    /// A disaster on a kind cluster beside kind and kubectl by hand, only if it is asked for: needs those, Docker and curl
+    Cluster,
 }
 
 #[tokio::main]
@@ -101,23 +105,28 @@ async fn interrupted() -> Result<()> {
 }
 
 async fn measure(arguments: &Arguments, yard: &Result<Yard, String>) -> Result<()> {
-    let wanted = |part: Part| arguments.only.is_empty() || arguments.only.contains(&part);
+    let wanted = |part: Part| match part {
+        _ if !arguments.only.is_empty() => arguments.only.contains(&part),
+        Part::Large => arguments.large,
+        Part::Cluster => false,
+        _ => true,
+    };
     let storages = arguments.storage.map_or_else(|| vec![Storage::Tmpfs, Storage::Disk], |one| vec![one]);
     let facts = machine::Facts::gather().await?;
     let mut measured = document::Measured::new(facts, arguments.rounds);
-    let (repository, containers) = (wanted(Part::Repository), wanted(Part::Containers));
+    let mut with_engine = vec![Part::Repository, Part::Containers, Part::Cluster];
+    with_engine.retain(|part| wanted(*part));
     match yard {
-        Ok(yard) if repository || containers => {
+        Ok(yard) if !with_engine.is_empty() => {
             let house = House::build(Storage::Disk).await?;
-            if repository {
-                measured.repositories = Some(repository::measure(&house, yard, arguments.rounds).await?);
-            }
-            if containers {
-                measured.contained = Some(containers::measure(&house, yard, arguments.rounds).await?);
+            for part in with_engine {
+                in_engine(part, &mut measured, &house, yard, arguments.rounds).await?;
             }
         }
         Ok(_) => {}
-        Err(why) => measured.left_out = chapters::left_out(repository, containers, why),
+        Err(why) => {
+            measured.left_out = with_engine.iter().map(|part| chapters::left_out(*part, why)).collect()
+        }
     }
     let local = [Part::Drill, Part::Store, Part::Ledger].into_iter().any(wanted);
     for storage in storages.into_iter().filter(|_| local) {
@@ -132,13 +141,32 @@ async fn measure(arguments: &Arguments, yard: &Result<Yard, String>) -> Result<(
             measured.ledgers.push(commits::measure(&house, arguments.rounds).await?);
         }
     }
-    if wanted(Part::Large) && (arguments.large || !arguments.only.is_empty()) {
+    if wanted(Part::Large) {
         measured.large = Some(large::measure(&House::build(Storage::Disk).await?).await?);
     }
     measured.facts.note_load("load after the run");
     publish(arguments, &measured)?;
     for missed in measured.missed() {
         say(&format!("GOAL MISSED: {missed}"));
+    }
+    Ok(())
+}
+
+/// Measures a part that needs an engine.
+async fn in_engine(
+    part: Part,
+    measured: &mut document::Measured,
+    house: &House,
+    yard: &Yard,
+    rounds: u32,
+) -> Result<()> {
+    match part {
+        Part::Repository => measured.repositories = Some(repository::measure(house, yard, rounds).await?),
+        Part::Containers => measured.contained = Some(containers::measure(house, yard, rounds).await?),
+        _ => match by_hand_cluster::Kit::gather().await {
+            Ok(kit) => measured.disasters = Some(cluster::measure(house, yard, &kit, rounds).await?),
+            Err(why) => measured.left_out.push(chapters::left_out(part, &format!("{why:#}"))),
+        },
     }
     Ok(())
 }

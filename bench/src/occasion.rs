@@ -4,7 +4,7 @@
 use crate::machine;
 
 /// When a part was measured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Occasion {
     /// How many rounds count.
     pub rounds: u32,
