@@ -182,7 +182,8 @@ fn publish(arguments: &Arguments, measured: &document::Measured) -> Result<()> {
         sections.push(document::TO_REPEAT_IT.to_owned());
         page::merged(&page, &sections)
     } else if arguments.only.is_empty() && arguments.storage.is_none() {
-        whole
+        // what is measured only where it is asked for stays
+        page::keeping(&whole, &fs::read_to_string(PAGE).unwrap_or_default())
     } else {
         say("a part was asked for: docs/benchmarks.md is left as it is");
         return Ok(());

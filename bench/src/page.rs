@@ -20,6 +20,15 @@ pub fn merged(page: &str, sections: &[String]) -> String {
     parts.join("\n")
 }
 
+/// The page with those sections of an old one that it lacks and that say when they were measured.
+pub fn keeping(page: &str, old: &str) -> String {
+    let new = split(page);
+    let lacks = |section: &String| !new.iter().any(|part| heading(part) == heading(section));
+    let dated = |section: &String| section.contains("\n\nMeasured on ");
+    let kept: Vec<_> = split(old).into_iter().skip(1).filter(|part| dated(part) && lacks(part)).collect();
+    merged(page, &kept)
+}
+
 /// What is before the first heading of the second level, and each section; none ends with an empty line.
 fn split(page: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
@@ -52,6 +61,13 @@ mod tests {
             page,
             "# Page\n\nby hand\n\n## One\n\nnew\n\n## Two\n\nalso new\n\n## To repeat it\n\nso\n"
         );
+    }
+
+    #[test]
+    fn a_new_page_keeps_what_it_lacks_if_that_is_dated() {
+        let old = "# Page\n\n## One\n\nMeasured on Monday.\n\n## Two\n\nundated\n\n## Three\n\nMeasured on Tuesday.\n";
+        let wanted = PAGE.replace("## To repeat", "## Three\n\nMeasured on Tuesday.\n\n## To repeat");
+        assert_eq!(keeping(PAGE, old), wanted);
     }
 
     #[test]
