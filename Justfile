@@ -60,10 +60,6 @@ sweep *args: build
 store *args: build
     @{{phoenix}} store "$@"
 
-# Print the JSON Schema of report.json, or of a line of ledger.jsonl: just schema ledger
-schema *args: build
-    @{{phoenix}} schema "$@"
-
 # Write the tables in docs/ anew
 docs:
     UPDATE_DOCS=1 cargo nextest run -p phoenix-cli --test documentation

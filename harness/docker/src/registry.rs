@@ -10,7 +10,10 @@ use testcontainers::{
     bollard::query_parameters::{PushImageOptionsBuilder, TagImageOptionsBuilder},
     core::{IntoContainerPort, Mount},
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 
 /// The port of a registry within its network.
 pub const REGISTRY_PORT: u16 = 5000;
@@ -89,12 +92,13 @@ impl Registry {
             Error::missing(what, format!("name another as registry-image in {section} of castle.toml"))
         })?;
         let port = self.port(yard).await?;
-        wait_for("the registry to listen", START_DEADLINE, Duration::from_millis(10), || async {
-            match TcpStream::connect(("127.0.0.1", port)).await {
-                Ok(_) => Ok(Wait::Ready(())),
-                Err(error) => match yard.died(name).await? {
+        wait_for("the registry to answer", START_DEADLINE, Duration::from_millis(10), || async {
+            let answered = answer(port).await;
+            match answered {
+                Ok(answer) if answer.contains(" 200 ") => Ok(Wait::Ready(())),
+                answered => match yard.died(name).await? {
                     Some(died) => Err(died),
-                    None => Ok(Wait::NotYet(error.to_string())),
+                    None => Ok(Wait::NotYet(answered.unwrap_or_else(|error| error.to_string()))),
                 },
             }
         })
@@ -120,6 +124,15 @@ impl Registry {
         yard.engine.remove_image(&format!("{repository}:{tag}")).await?;
         pushed.map(drop).doing(doing())
     }
+}
+
+/// The first line of what a registry answers. The engine takes connections before it listens.
+async fn answer(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET /v2/ HTTP/1.0\r\n\r\n").await?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).await?;
+    Ok(line)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use futures::future::try_join_all;
 use phoenix_core::RowId;
 use phoenix_drill::{Database, NewRow, Result, Scene, Span, Workload, WorkloadDone};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 /// Progress is told this often, in rows.
@@ -20,6 +21,8 @@ struct Tally {
     failed: AtomicU64,
     indeterminate: AtomicU64,
     switched: AtomicU64,
+    /// Held while one switches: two at once would close one segment.
+    switching: Mutex<()>,
     over: AtomicBool,
 }
 
@@ -38,10 +41,8 @@ pub(crate) async fn run(sql: &Sql, scene: &Scene, plan: Workload, span: &Span) -
         .map(|(session, writer)| write(sql, session, scene, &plan, writer, &tally, span));
     let last = try_join_all(writers).await?.into_iter().flatten().max();
     if plan.rows.is_some() {
-        // too few rows to switch between: an empty transaction gives each switch something to close
         for _ in tally.switched.load(Relaxed)..u64::from(plan.switches) {
-            sql.tick().await?;
-            sql.switch_wal().await?;
+            switch(sql, &tally).await?;
         }
     }
     let after = match plan.rows {
@@ -90,13 +91,21 @@ async fn write(
                 tally.over.store(true, Relaxed);
             }
         }
-        let switch = every.filter(|every| plan.switches > 0 && number.is_multiple_of(*every));
-        if switch.is_some() && plan.rows != Some(number) {
-            sql.switch_wal().await?;
-            tally.switched.fetch_add(1, Relaxed);
+        let due = every.filter(|every| plan.switches > 0 && number.is_multiple_of(*every));
+        if due.is_some() && plan.rows != Some(number) {
+            switch(sql, tally).await?;
         }
     }
     Ok(last)
+}
+
+/// Switches the WAL, one writer at a time: an empty transaction gives each switch something to close.
+async fn switch(sql: &Sql, tally: &Tally) -> Result<()> {
+    let _one = tally.switching.lock().await;
+    sql.tick().await?;
+    sql.switch_wal().await?;
+    tally.switched.fetch_add(1, Relaxed);
+    Ok(())
 }
 
 fn new_row(scene: &Scene, plan: &Workload, writer: u32, number: u64) -> NewRow {

@@ -5,11 +5,11 @@
 use crate::{
     killed::{signal, until},
     outside::run as ask,
-    support::{folder, phoenix, run},
+    support::{folder, phoenix, ran},
 };
 use nix::sys::signal::Signal;
 use phoenix_cli::testing::cluster;
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 use tempfile::TempDir;
 
 const SECRET: &str = "an-owners-secret";
@@ -155,26 +155,25 @@ const DRILL: [&str; 5] = ["drill", "--environment", "cluster", "--rows", "100"];
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_is_there_is_drilled_on_and_left_as_it_was() {
     let owned = Owned::raise();
-    let (before, folder, context) = (owned.all(), owned.folder.path(), owned.context());
-    let drill = async |more: &[&str]| {
-        crate::support::ran(owned.phoenix().args(DRILL).args(more).output().await.unwrap())
-    };
+    let (before, context) = (owned.all(), owned.context());
+    let drill = async |more: &[&str]| ran(owned.phoenix().args(DRILL).args(more).output().await.unwrap());
     drill(&[]).await.assert(2, &format!("--i-own {context}"));
     drill(&["--i-own", "kind-owned"]).await.assert(2, "a drill did not make the cluster");
 
     drill(&["--i-own", &context]).await.assert(0, "VALID");
     assert_eq!(owned.all(), before, "a drill left something");
 
-    killed_and_swept(&owned, folder, &context).await;
+    killed_and_swept(&owned, &context).await;
     assert_eq!(owned.all(), before, "a sweep left something");
 }
 
-async fn killed_and_swept(owned: &Owned, folder: &Path, context: &str) {
+async fn killed_and_swept(owned: &Owned, context: &str) {
     let mut drill = owned.phoenix();
     drill.args(DRILL).args(["--json", "--i-own", context]);
     let (mut child, _) = until(drill, "primary and users").await;
     signal(&child, Signal::SIGKILL);
     child.wait().await.unwrap();
     assert!(owned.all().contains("namespace/tazlab-db-"), "nothing was there to be swept");
-    run(folder, ["sweep"]).await.assert(0, "removed");
+    let swept = owned.phoenix().arg("sweep").output().await.unwrap();
+    ran(swept).assert(0, "removed");
 }
