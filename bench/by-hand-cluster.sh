@@ -45,11 +45,20 @@ clear_away() {
     docker network ls --quiet --filter "label=$LABEL" | xargs -r docker network rm
 }
 
+# What a person would look at.
+how_it_is() {
+    tail -n 20 "$log"
+    echo "with ${life-nothing}"
+    kubectl --namespace "$NAMESPACE" --request-timeout=20s get pods,jobs,events --output wide || true
+    kubectl --namespace "$NAMESPACE" --request-timeout=20s logs --tail 20 \
+        --selector "$pgo/pgbackrest-restore" || true
+}
+
 at_end() {
     status=$?
     trap '' TERM INT HUP
     if [ "$status" != 0 ]; then
-        tail -n 20 "$log" >&2
+        [ "$status" = 143 ] || how_it_is >&2
         # what kind asked for when it was cut off may be on its way
         sleep 2
     fi
@@ -98,6 +107,7 @@ open_store() {
 
 # The castle out of nothing, with this PostgresCluster, until the pooler may be asked.
 raise() {
+    life=$1
     kind create cluster --name "$NAME" --image "$NODE_IMAGE" --wait 300s --config - >>"$log" 2>&1 <<END
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
