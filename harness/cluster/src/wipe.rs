@@ -22,6 +22,10 @@ use std::{collections::BTreeSet, time::Duration};
 /// What is not gone by then is left, and found by the inventory.
 const DEADLINE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(200);
+/// Longer than a provisioner that is at work needs.
+const PROVISIONED: Duration = Duration::from_secs(30);
+/// What the scheduler notes on a claim when it asks for its volume.
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 type Left = Vec<(&'static str, BTreeSet<String>)>;
 
@@ -52,6 +56,26 @@ pub(crate) async fn wipe(plant: &Plant, span: &Span) -> Result<Inventory> {
     })
 }
 
+/// Waits until nobody is at work at a volume: a claim that is deleted meanwhile leaves a directory that no
+/// object of the cluster's names, and that stays. A castle that lives has none.
+async fn provisioned(plant: &Plant, kubernetes: &Kubernetes) -> Result<()> {
+    let claims = kubernetes.all::<PersistentVolumeClaim>(plant.site.namespace());
+    let under_way = |claim: &&PersistentVolumeClaim| {
+        let phase = claim.status.as_ref().and_then(|status| status.phase.as_deref());
+        phase == Some("Pending") && claim.annotations().contains_key(SELECTED_NODE)
+    };
+    let waited = wait_for("claims to be provisioned", PROVISIONED, LOOK, || async {
+        let found = claims.list(&ListParams::default()).await.doing("looking at the claims")?.items;
+        let count = found.iter().filter(under_way).count();
+        Ok(if count == 0 { Wait::Ready(()) } else { Wait::NotYet(format!("{count} are not yet")) })
+    });
+    match waited.await {
+        // nobody provisions for it: nothing will be left either
+        Err(Error::Timeout { .. }) => Ok(()),
+        other => other,
+    }
+}
+
 /// Kills every process of the instances' pods: a graceful stop would archive the last segment.
 async fn kill(plant: &Plant, kubernetes: &Kubernetes) -> Result<()> {
     let namespace = plant.site.namespace();
@@ -78,6 +102,7 @@ async fn kill(plant: &Plant, kubernetes: &Kubernetes) -> Result<()> {
 
 async fn database(plant: &Plant, span: &Span) -> Result<Left> {
     let (kubernetes, _) = plant.cluster()?;
+    provisioned(plant, &kubernetes).await?;
     span.run("kill", async |_| kill(plant, &kubernetes).await).await?;
     let clusters = kubernetes.clusters(plant.site.namespace());
     let deleted = clusters.delete(&plant.site.config.names.cluster, &DeleteParams::default()).await;
@@ -120,6 +145,7 @@ async fn namespace(plant: &Plant, span: &Span) -> Result<Left> {
     let namespaces = kubernetes.global::<Namespace>();
     let doing = "deleting the namespace";
     ours(&namespaces.get(namespace).await.doing(doing)?, plant.site.scene.run.as_str())?;
+    provisioned(plant, &kubernetes).await?;
     span.run("kill", async |_| kill(plant, &kubernetes).await).await?;
     let deed = Deed::typed("delete the namespace", format!("kubectl delete namespace {namespace}"));
     gone(namespaces.delete(namespace, &DeleteParams::default()).await).doing(doing)?;

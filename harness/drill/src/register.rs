@@ -161,6 +161,11 @@ pub struct Orphan {
 }
 
 impl Orphan {
+    /// Its register.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Why its resources were kept on purpose, if they were.
     pub fn kept(&self) -> Option<&str> {
         self.resources.iter().find_map(|resource| match resource {

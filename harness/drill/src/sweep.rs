@@ -38,8 +38,10 @@ pub async fn sweep(reach: Reach, removers: &[&dyn Remover]) -> Result<Vec<(Strin
             swept.push((run, Swept::Kept(why.to_owned())));
             continue;
         }
+        let forget = format!("if it is gone for good: rm {}", orphan.path().display());
         let removed = remove(&orphan, removers).await.and_then(|()| orphan.close());
-        let became = removed.map_or_else(|error| Swept::Stuck(error.chain()), |()| Swept::Removed);
+        let stuck = |error: crate::Error| Swept::Stuck(format!("{}; {forget}", error.chain()));
+        let became = removed.map_or_else(stuck, |()| Swept::Removed);
         swept.push((run, became));
     }
     Ok(swept)
