@@ -111,8 +111,7 @@ fn alarming(symptoms: &Symptoms) -> Vec<String> {
         let telling = |line: &&str| words.iter().any(|word| line.contains(word)) && !noise(line);
         text.lines().filter(telling).map(|line| line.trim().chars().take(400).collect()).collect()
     };
-    let mut lines =
-        of(&symptoms.restore_output, &["WARN:", "ERROR:", "FileMissingError", "HTTP request failed with"]);
+    let mut lines = of(&symptoms.restore_output, &["WARN:", "ERROR:", "Error: "]);
     lines.extend(of(&symptoms.server_log, &["FATAL:", "PANIC:", " WARN: ", " ERROR: ", VERSIONS]));
     let mut said = BTreeSet::new();
     lines.retain(|line| said.insert(line.clone()));
@@ -150,6 +149,8 @@ mod tests {
         );
         let below = "WARN: repo1: [ProtocolError] unable to load info file\n   ProtocolError: HTTP request failed with 403 (Forbidden):\n";
         assert_eq!(code(restore(below)), "store-denied");
+        let below = "WARN: repo1: [CryptoError] unable to load info file\n   CryptoError: unable to verify certificate presented by 'x'\n";
+        assert_eq!(code(restore(below)), "store-untrusted");
         assert_eq!(code(restore("WARN: [HostConnectError] unable to connect")), "store-unreachable");
         assert_eq!(
             code(restore("WARN: [CryptoError] unable to verify certificate presented")),
