@@ -1,6 +1,8 @@
 //! Manifests as they may be shown: whatever an owner may have written as a secret in one is not in it.
 
+use phoenix_drill::{Doing, Result};
 use serde_json::Value;
+use similar::TextDiff;
 
 const MASK: &str = "********";
 /// What an option's name holds if its value is a secret: `repo1-s3-key-secret`, `repo1-cipher-pass`.
@@ -10,6 +12,14 @@ const SECRET: [&str; 6] = ["-key", "_key", "pass", "secret-", "token", "credenti
 pub(crate) fn masked(mut manifest: Value) -> Value {
     mask(&mut manifest);
     manifest
+}
+
+/// Two manifests without their secrets, line by line, as `diff -u` shows them.
+pub(crate) fn difference(before: (&str, &Value), after: (&str, &Value)) -> Result<String> {
+    let yaml = |value: &Value| serde_saphyr::to_string(value).doing("writing a manifest");
+    let (old, new) = (yaml(&masked(before.1.clone()))?, yaml(&masked(after.1.clone()))?);
+    let diff = TextDiff::from_lines(&old, &new);
+    Ok(diff.unified_diff().context_radius(2).header(before.0, after.0).to_string())
 }
 
 fn mask(value: &mut Value) {

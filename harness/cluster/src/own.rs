@@ -5,14 +5,13 @@
 use crate::{
     config::User,
     manifests::RUN,
-    masked::masked,
+    masked::difference,
     operator::{Operator, parse},
     postgrescluster::KIND,
     preflight,
 };
-use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, Result};
+use phoenix_drill::{CastlePlan, Encrypted, Error, Result};
 use serde_json::{Map, Value, json};
-use similar::TextDiff;
 use std::{
     collections::BTreeSet,
     fs,
@@ -282,14 +281,6 @@ fn set_class(value: &mut Value, class: &Value) {
         Value::Array(all) => all.iter_mut().for_each(|value| set_class(value, class)),
         _ => {}
     }
-}
-
-/// Two manifests without their secrets, line by line, as `diff -u` shows them.
-pub(crate) fn difference(before: (&str, &Value), after: (&str, &Value)) -> Result<String> {
-    let yaml = |value: &Value| serde_saphyr::to_string(value).doing("writing a manifest");
-    let (old, new) = (yaml(&masked(before.1.clone()))?, yaml(&masked(after.1.clone()))?);
-    let diff = TextDiff::from_lines(&old, &new);
-    Ok(diff.unified_diff().context_radius(2).header(before.0, after.0).to_string())
 }
 
 #[cfg(test)]

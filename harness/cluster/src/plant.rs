@@ -5,9 +5,10 @@ use crate::{
     kubernetes::Kubernetes,
     lookout::Lookout,
     manifests::{Manifests, STANZA},
+    masked::difference,
     mistakes,
     operator::Operator,
-    own::{self, Own},
+    own::Own,
     platform::Platform,
     postgrescluster::label,
     signs::RestoreLogs,
@@ -214,14 +215,14 @@ impl Plant {
     /// Shows what a drill made of the owner's manifest, and what a rebirth adds to it.
     pub fn tell_difference(&self, phase: &Phase, applied: &Value) -> Result<()> {
         let Some(own) = &self.own else { return Ok(()) };
-        let difference = match phase {
+        let text = match phase {
             Phase::Birth => own.difference(applied)?,
             Phase::Rebirth(_) => {
                 let born = self.manifests().cluster()?;
-                own::difference(("at its birth", &born), ("at its rebirth", applied))?
+                difference(("at its birth", &born), ("at its rebirth", applied))?
             }
         };
-        self.site.scene.spans.emit(&Event::Notice { text: difference });
+        self.site.scene.spans.emit(&Event::Notice { text });
         Ok(())
     }
 

@@ -64,51 +64,35 @@ pub(crate) fn sign(view: &View, secret: &str) -> Option<Sign> {
         ),
         message: event.message.clone().unwrap_or_default(),
     };
-    let says = |kind: &'static str, decisive: &dyn Fn(&str, &str) -> bool| {
-        view.warnings(kind).find(|event| {
-            let (reason, message) = (event.reason.as_deref(), event.message.as_deref());
-            decisive(reason.unwrap_or_default(), message.unwrap_or_default())
-        })
+    let warned = |kind: &'static str, reason: &str, decisive: &dyn Fn(&str, i64) -> bool| {
+        let is_it = |event: &&Event| {
+            event.reason.as_deref() == Some(reason)
+                && decisive(event.message.as_deref().unwrap_or_default(), lasted_s(event))
+        };
+        view.warnings(kind).find(is_it).map(event)
     };
     let gone = format!("secret \"{secret}\" not found");
     failed
         .or_else(|| view.signs.first().cloned())
-        .or_else(|| says("PostgresCluster", &|reason, _| reason == "InvalidDataSource").map(event))
-        .or_else(|| never_provisioned_by_anyone(view).map(event))
-        .or_else(|| never_provisioned(view).map(event))
-        .or_else(|| never_attached(view).map(event))
-        // a healthy start says FailedMount too, of what is a second late
+        .or_else(|| warned("PostgresCluster", "InvalidDataSource", &|_, _| true))
         .or_else(|| {
-            says("Pod", &|reason, message| reason == "FailedMount" && message.contains(&gone)).map(event)
+            // a class that is not there does not come, and a provisioner that fails is asked again
+            let decisive = |message: &str, lasted| message.contains("not found") || lasted >= TRIED_IN_VAIN_S;
+            warned("PersistentVolumeClaim", "ProvisioningFailed", &decisive)
         })
-        .or_else(|| never_pulled(view).map(event))
-}
-
-/// A volume that its storage does not make ready for whoever is to use it.
-fn never_attached(view: &View) -> Option<&Event> {
-    view.warnings("Pod").find(|event| {
-        event.reason.as_deref() == Some("FailedAttachVolume")
-            && event.message.as_deref().is_some_and(|message| message.contains(NOT_READY))
-            && lasted_s(event) >= ATTACHED_IN_VAIN_S
-    })
-}
-
-/// A claim whose class is not there, or whose provisioner fails again and again.
-fn never_provisioned_by_anyone(view: &View) -> Option<&Event> {
-    view.warnings("PersistentVolumeClaim").find(|event| {
-        let no_class = event.message.as_deref().is_some_and(|message| message.contains("not found"));
-        event.reason.as_deref() == Some("ProvisioningFailed")
-            && (no_class || lasted_s(event) >= TRIED_IN_VAIN_S)
-    })
-}
-
-/// An image that is not pulled, again and again.
-fn never_pulled(view: &View) -> Option<&Event> {
-    view.warnings("Pod").find(|event| {
-        event.reason.as_deref() == Some("Failed")
-            && event.message.as_deref().is_some_and(|message| message.contains("Failed to pull image"))
-            && lasted_s(event) >= TRIED_IN_VAIN_S
-    })
+        .or_else(|| never_provisioned(view).map(event))
+        .or_else(|| {
+            let decisive =
+                |message: &str, lasted| message.contains(NOT_READY) && lasted >= ATTACHED_IN_VAIN_S;
+            warned("Pod", "FailedAttachVolume", &decisive)
+        })
+        // a healthy start says FailedMount too, of what is a second late
+        .or_else(|| warned("Pod", "FailedMount", &|message, _| message.contains(&gone)))
+        .or_else(|| {
+            let decisive =
+                |message: &str, lasted| message.contains("Failed to pull image") && lasted >= TRIED_IN_VAIN_S;
+            warned("Pod", "Failed", &decisive)
+        })
 }
 
 /// A claim that somebody was asked to provision, again and again, and nobody said that he began to.
@@ -205,7 +189,7 @@ fn event_finding(reason: &str, message: &str) -> Finding {
 
 /// Copies what restores print into the evidence, as they print it: their pods are gone within seconds of
 /// their end. Ends with its last clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct RestoreLogs {
     texts: Arc<Mutex<BTreeMap<String, String>>>,
     _followers: Arc<JoinSet<()>>,
