@@ -4,7 +4,7 @@
 use crate::{birth::Cluster, plant::Plant, site::Beside};
 use phoenix_docker::Upheld;
 use phoenix_drill::{Doing, Error, Result, SlowStore, Work};
-use phoenix_repository::{fired, slow_restore};
+use phoenix_repository::slow_restore;
 use phoenix_store::{FaultProxy, Faults};
 use std::time::Duration;
 
@@ -13,25 +13,17 @@ impl Cluster {
     /// applied from then on names it; what it did is in `logs/proxy.jsonl`.
     pub async fn store_faults(&self) -> Result<Faults> {
         let plant = self.plant()?;
-        let mut proxy = plant.proxy.lock().await;
-        if let Some(proxy) = &*proxy {
-            return Ok(proxy.faults().clone());
-        }
-        let started = start(plant).await?;
-        let faults = started.faults().clone();
-        *proxy = Some(started);
-        Ok(faults)
+        plant.detour.faults(start(plant)).await.map(|(faults, _)| faults)
     }
 
     /// What the faults in the store's place really did, one line each.
     pub(crate) async fn fired(&self) -> Vec<String> {
         let Ok(plant) = self.plant() else { return Vec::new() };
-        let proxy = plant.proxy.lock().await;
-        proxy.iter().flat_map(|proxy| fired(proxy.faults())).collect()
+        plant.detour.fired().await
     }
 }
 
-async fn start(plant: &Plant) -> Result<FaultProxy> {
+async fn start(plant: &Plant) -> Result<(String, FaultProxy)> {
     let (Some(Beside { yard, store: Some(minio), .. }), Some(gateway)) =
         (plant.beside.as_deref(), plant.gateway)
     else {
@@ -44,9 +36,7 @@ async fn start(plant: &Plant) -> Result<FaultProxy> {
         ca_pem: &plant.ca_pem,
         certificates: &minio.certificates,
     };
-    let proxy = store.proxy(yard, gateway).await?;
-    plant.detour.set((gateway.to_string(), proxy.port())).map_err(|_| Error::Demand("one proxy".into()))?;
-    Ok(proxy)
+    Ok((gateway.to_string(), store.proxy(yard, gateway).await?))
 }
 
 impl SlowStore for Cluster {

@@ -11,14 +11,16 @@ use crate::{
     site::{Beside, Site},
 };
 use phoenix_core::SegmentSize;
-use phoenix_docker::{Engine, ImageName, Minio, MinioPlan, REGISTRY_PORT, Registry, Role, Yard, names};
+use phoenix_docker::{
+    Detour, Engine, ImageName, Minio, MinioPlan, REGISTRY_PORT, Registry, Role, Yard, names,
+};
 use phoenix_drill::{CastlePlan, Doing, Error, Resource, Result, Scene, Span};
 use phoenix_postgres::pgbackrest::S3;
 use phoenix_repository::Vault;
 use phoenix_store::Credentials;
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 use tokio::sync::RwLock;
 
@@ -144,8 +146,7 @@ impl Plant {
             ca_pem,
             own,
             gateway: None,
-            proxy: Default::default(),
-            detour: OnceLock::new(),
+            detour: Detour::default(),
             passwords: Default::default(),
             mistake: Default::default(),
             standing: Default::default(),

@@ -16,19 +16,18 @@ use crate::{
     sql::{self, Administrator, Application, Door},
 };
 use phoenix_core::{Event, Secret};
-use phoenix_docker::{Deed, Minio};
+use phoenix_docker::{Deed, Detour, Minio};
 use phoenix_drill::{Error, Mistake, Result, Span, Work};
 use phoenix_postgres::{
     Sql,
     pgbackrest::{PgBackRest, S3, shell_line},
 };
 use phoenix_repository::{Host, Ran, Vault, Victim};
-use phoenix_store::FaultProxy;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Where `castle.toml` says how this environment is set up.
@@ -53,8 +52,7 @@ pub(crate) struct Plant {
     /// Where the harness can listen for pods.
     pub gateway: Option<IpAddr>,
     /// The proxy before the store, once faults were asked for, and where pods reach it.
-    pub proxy: tokio::sync::Mutex<Option<FaultProxy>>,
-    pub detour: OnceLock<(String, u16)>,
+    pub detour: Detour,
     /// The passwords that users keep, by user.
     pub passwords: Mutex<BTreeMap<String, Secret>>,
     /// What is wrong with the next rebirth, on purpose.
@@ -97,7 +95,7 @@ impl Plant {
 
     pub fn manifests(&self) -> Manifests<'_> {
         let (site, vault, ca_pem) = (&self.site, &self.vault, &self.ca_pem);
-        Manifests { site, vault, ca_pem, detour: self.detour.get(), own: self.own.as_ref() }
+        Manifests { site, vault, ca_pem, detour: self.detour.at(), own: self.own.as_ref() }
     }
 
     /// What is wrong from now on with whatever comes back, if anything.

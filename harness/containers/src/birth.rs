@@ -189,7 +189,7 @@ impl Environment for Containers {
         Box::pin(async {
             let _made = self.making.write().await;
             if let Some(plant) = self.plant.get()
-                && let Some(proxy) = plant.proxy.lock().await.take()
+                && let Some(proxy) = plant.detour.take().await
             {
                 proxy.shutdown().await;
             }

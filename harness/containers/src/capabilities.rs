@@ -125,7 +125,7 @@ impl Containers {
         let Some(store) = &plant.store else {
             return Err(Error::Demand("only the drill's own store can be cut off".into()));
         };
-        if plant.detour.get().is_some() {
+        if plant.detour.at().is_some() {
             let why = "a victim that reaches the store by a proxy is not cut off by moving the store";
             return Err(Error::Demand(why.into()));
         }

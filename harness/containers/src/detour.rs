@@ -7,8 +7,8 @@ use crate::{
     victim,
 };
 use phoenix_docker::Upheld;
-use phoenix_drill::{Doing, Error, Result, SlowStore, Work};
-use phoenix_repository::{fired, slow_restore};
+use phoenix_drill::{Doing, Result, SlowStore, Work};
+use phoenix_repository::slow_restore;
 use phoenix_store::{FaultProxy, Faults};
 use std::time::Duration;
 
@@ -17,15 +17,8 @@ impl Containers {
     /// and tells the victim; what the proxy did is in `logs/proxy.jsonl`.
     pub async fn store_faults(&self) -> Result<Faults> {
         let plant = self.plant()?;
-        let mut proxy = plant.proxy.lock().await;
-        if let Some(proxy) = &*proxy {
-            return Ok(proxy.faults().clone());
-        }
-        let started = start(plant).await?;
-        let (port, faults) = (started.port(), started.faults().clone());
-        *proxy = Some(started);
-        drop(proxy);
-        plant.detour.set((PROXY_HOST.to_owned(), port)).map_err(|_| Error::Demand("one proxy".into()))?;
+        let (faults, started) = plant.detour.faults(start(plant)).await?;
+        let Some(port) = started else { return Ok(faults) };
         if let Some(container) = plant.victim.lock().await.clone() {
             victim::configure(plant, &container.name, container.furniture).await?;
         }
@@ -36,19 +29,18 @@ impl Containers {
     /// What the faults in the store's place really did, one line each.
     pub(crate) async fn fired(&self) -> Vec<String> {
         let Ok(plant) = self.plant() else { return Vec::new() };
-        let proxy = plant.proxy.lock().await;
-        proxy.iter().flat_map(|proxy| fired(proxy.faults())).collect()
+        plant.detour.fired().await
     }
 }
 
-async fn start(plant: &Plant) -> Result<FaultProxy> {
+async fn start(plant: &Plant) -> Result<(String, FaultProxy)> {
     let store = Upheld {
         store: &plant.vault.store,
         minio: plant.store.as_ref(),
         ca_pem: &plant.ca_pem,
         certificates: &plant.certificates,
     };
-    store.proxy(&plant.yard, plant.proxy_reach.address()).await
+    Ok((PROXY_HOST.to_owned(), store.proxy(&plant.yard, plant.proxy_reach.address()).await?))
 }
 
 impl SlowStore for Containers {

@@ -7,17 +7,17 @@ use crate::{
     victim::{self, Container, Furniture},
 };
 use phoenix_core::{Secret, SegmentSize};
-use phoenix_docker::{Deed, Minio, Role, Yard, names};
+use phoenix_docker::{Deed, Detour, Minio, Role, Yard, names};
 use phoenix_drill::{CastlePlan, Error, KeyAfterFire, Result, Span, Work};
 use phoenix_postgres::{
     ConnectConfig, Sql,
     pgbackrest::{self, PgBackRest},
 };
 use phoenix_repository::{Ran, STANZA, Vault, Victim, segment_size_for};
-use phoenix_store::{Certificates, Credentials, FaultProxy};
+use phoenix_store::{Certificates, Credentials};
 use std::{
     net::IpAddr,
-    sync::{Arc, OnceLock, atomic::AtomicU32},
+    sync::{Arc, atomic::AtomicU32},
 };
 use testcontainers::core::Host;
 use tokio::sync::Mutex;
@@ -68,9 +68,8 @@ pub(crate) struct Plant {
     pub victim: Mutex<Option<Container>>,
     /// How many containers the victim has had.
     pub containers: AtomicU32,
-    pub proxy: Mutex<Option<FaultProxy>>,
-    /// How the victim reaches the proxy, once there is one.
-    pub detour: OnceLock<(String, u16)>,
+    /// The proxy before the store, once faults were asked for, and how the victim reaches it.
+    pub detour: Detour,
     /// What the proxy presents.
     pub certificates: Certificates,
     /// What was done to the castle besides the fire.
@@ -103,8 +102,7 @@ impl Plant {
             store: container,
             victim: Mutex::default(),
             containers: AtomicU32::new(0),
-            proxy: Mutex::default(),
-            detour: OnceLock::new(),
+            detour: Detour::default(),
             certificates,
             deeds: std::sync::Mutex::default(),
             segment_size,
@@ -116,7 +114,7 @@ impl Plant {
     pub fn repository(&self, key: KeyAfterFire) -> pgbackrest::Repository {
         let mut repository = self.vault.repository(key);
         if let pgbackrest::Repository::S3(store, _) = &mut repository {
-            store.connect_to = self.detour.get().cloned();
+            store.connect_to = self.detour.at().cloned();
         }
         repository
     }

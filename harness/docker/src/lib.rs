@@ -18,7 +18,7 @@ pub use engine::Engine;
 pub use image::generic;
 pub use names::Role;
 pub use ports::published;
-pub use proxy::Upheld;
+pub use proxy::{Detour, Upheld};
 pub use registry::{ImageName, REGISTRY_PORT, Registry};
 pub use runbook::Deed;
 pub use store::{MINIO_IMAGE, Minio, MinioPlan, certificates};
