@@ -3,6 +3,7 @@
 //! Scenarios, environments and the program use it. It knows only `phoenix-core`: no PostgreSQL, no
 //! store, no Docker.
 
+pub mod capabilities;
 pub mod drill;
 pub mod environment;
 pub mod error;
@@ -18,11 +19,11 @@ pub mod stage;
 pub mod sweep;
 pub mod wait;
 
+pub use capabilities::{Casualty, Kill, Misconfigure, Mistake, Partition, Pause, RestoreInPlace, SlowStore};
 pub use drill::{Drill, Writers};
 pub use environment::{
-    Ashes, BackupKind, Castle, CastlePlan, Casualty, Database, Encrypted, Environment, Identity, Inserted,
-    KeyAfterFire, Kill, Misconfigure, Mistake, NewRow, Partition, Pause, RebirthPlan, Rebirthing,
-    Repositories, RestoreInPlace, SlowStore, Work, Workload, WorkloadDone,
+    Ashes, BackupKind, Castle, CastlePlan, Database, Encrypted, Environment, Identity, Inserted,
+    KeyAfterFire, NewRow, RebirthPlan, Rebirthing, Repositories, Work, Workload, WorkloadDone,
 };
 pub use error::{Doing, Error, Result};
 pub use evidence::{Command, Evidence};
