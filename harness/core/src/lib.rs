@@ -4,6 +4,7 @@
 //! again from `ledger.jsonl` alone.
 
 pub mod account;
+pub mod defect;
 pub mod event;
 pub mod finding;
 pub mod ids;
@@ -21,6 +22,7 @@ pub mod wal;
 pub mod words;
 
 pub use account::{Account, LostRow};
+pub use defect::Defect;
 pub use event::{Event, SpanRecord, SpanStatus};
 pub use finding::{Certainty, Finding};
 pub use ids::{Digest, RowId, RunId, SystemIdentifier, Xid};
