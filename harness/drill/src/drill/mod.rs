@@ -1,6 +1,7 @@
 //! The drill and its verbs: what a scenario says, in the order in which it says it.
 
 mod archive;
+mod defects;
 mod disaster;
 mod judgement;
 mod targets;

@@ -35,7 +35,7 @@ impl Drill {
         Ok(inserted)
     }
 
-    fn workload_plan(&self, rows: Option<u64>, switches: u32) -> Workload {
+    pub(super) fn workload_plan(&self, rows: Option<u64>, switches: u32) -> Workload {
         let settings = &self.scene.settings;
         let seed = settings.seed.wrapping_add(u64::from(self.scene.life()));
         let (writers, pad_bytes, stop) = (settings.writers, settings.pad_bytes, Arc::default());
@@ -122,7 +122,7 @@ impl Writers {
     }
 }
 
-async fn write(scene: &Scene, database: &dyn Database, plan: Workload, span: &Span) -> Result<WorkloadDone> {
+pub(super) async fn write(scene: &Scene, database: &dyn Database, plan: Workload, span: &Span) -> Result<WorkloadDone> {
     let (writers, switches) = (plan.writers, plan.switches);
     let done = database.write(scene, plan, span).await?;
     scene.ledger.sync()?;

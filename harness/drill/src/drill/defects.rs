@@ -1,0 +1,97 @@
+//! Defects: planted on purpose, proven to have happened, and held to the exact rows that they cost.
+
+use super::Drill;
+use crate::{Castle, Doing, Error, Result, Sabotage};
+use phoenix_core::{
+    Finding, Lsn, Promise, Verdict, Fault,
+    defect::{Act, Archiving, Lost, Marks},
+    ledger,
+    report::BackupRecord,
+};
+
+impl Drill {
+    /// What is known of the life that begins now: its rows are written after this, on this castle.
+    pub async fn marks(&self, castle: &dyn Castle, backup: BackupRecord) -> Result<Marks> {
+        let database = castle.database();
+        let (identity, first) = (database.identity().await?, database.insert_position().await?);
+        let (timeline, size, life) = (identity.timeline, identity.segment_size, self.scene.life());
+        Ok(Marks { backup, timeline, size, life, first, tail: first })
+    }
+
+    /// Writes the rows of the newest segment, and nothing else into it. The WAL was just switched.
+    pub async fn tail(&mut self, castle: &dyn Castle, rows: u64, marks: &mut Marks) -> Result<()> {
+        let (scene, database) = (self.scene.clone(), castle.database());
+        marks.tail = database.insert_position().await?;
+        let plan = crate::Workload { writers: 1, ..self.workload_plan(Some(rows), 0) };
+        scene
+            .spans
+            .run("tail", async |span| {
+                match rows {
+                    // a segment without a row is a segment all the same
+                    0 => database.tick().await,
+                    _ => super::writing::write(&scene, &*database, plan, span).await.map(drop),
+                }
+            })
+            .await?;
+        let end = database.insert_position().await?;
+        let within = Lsn(end.0.saturating_sub(1));
+        let last = phoenix_core::WalSegment::containing(marks.timeline, within, marks.size);
+        self.require(last == marks.last_segment(), "the tail lies in one segment")
+    }
+
+    /// Does what a defect's newest segment wants.
+    pub async fn archive_tail(&mut self, castle: &dyn Castle, archiving: Archiving) -> Result<()> {
+        match archiving {
+            Archiving::Awaited => self.archive_everything(castle).await,
+            Archiving::Tried => {
+                castle.database().switch_wal().await?;
+                castle.archiver_tried(&self.scene).await
+            }
+            Archiving::None => Ok(()),
+        }
+    }
+
+    /// Plants these, one after the other.
+    pub async fn plant(
+        &mut self,
+        place: &(impl Sabotage + ?Sized),
+        acts: &[Act],
+        marks: &Marks,
+    ) -> Result<()> {
+        for act in acts {
+            let planted = self.scene.spans.run("plant", async |span| {
+                let evidence = place.sabotage(act, marks).await?;
+                span.detail(evidence.join(" · "));
+                self.scene.evidence.remark(&format!("planted: {}", evidence.join("; ")))
+            });
+            planted.await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the store answer as it should again. What was armed and never happened proves nothing.
+    pub async fn heal(&self, place: &(impl Sabotage + ?Sized)) -> Result<()> {
+        let unhappened = place.heal().await?;
+        self.require(unhappened.is_empty(), &format!("what was planted happens: {}", unhappened.join(", ")))
+    }
+
+    /// Judges a castle that came back, and demands that exactly these rows are lost. One that came back only
+    /// after a sealed recovery had failed was not reborn as it was asked to be.
+    pub async fn judge_exactly(
+        &mut self,
+        castle: &dyn Castle,
+        sealed: Option<Finding>,
+        lost: Lost,
+        marks: &Marks,
+    ) -> Result<Verdict> {
+        let verdict = self.judge(castle, Promise::EveryAcknowledgedRow).await?;
+        let Some(account) = self.report.account.as_ref() else {
+            return Err(Error::Demand("no account was drawn up".into()));
+        };
+        let attempts = ledger::attempts(&self.scene.ledger.read_back()?).doing("reading the ledger")?;
+        if let Some(mismatch) = marks.mismatch(lost, account, &attempts) {
+            return Err(Error::Demand(format!("exactly the expected rows are lost: {mismatch}")));
+        }
+        Ok(sealed.map_or(verdict, |_| Verdict::invalid(Fault::NotReborn)))
+    }
+}
