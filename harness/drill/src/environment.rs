@@ -12,7 +12,6 @@ use phoenix_core::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 
 /// Work that an environment does.
@@ -211,6 +210,20 @@ pub trait Environment: Send + Sync {
         plan: CastlePlan,
         span: &'a Span,
     ) -> Work<'a, Box<dyn Castle>>;
+    /// Raises a castle with the table `memories`, bulk data as the settings ask for, and one full backup. An
+    /// environment may take both from a template, as long as the repository in the store is the drill's own.
+    fn birth_with_backup<'a>(
+        &'a self,
+        scene: &'a Arc<Scene>,
+        plan: CastlePlan,
+        span: &'a Span,
+    ) -> Work<'a, (Box<dyn Castle>, BackupRecord)> {
+        Box::pin(async move {
+            let castle = self.birth(scene, plan, span).await?;
+            let backup = furnish_and_back_up(&*castle, scene, span).await?;
+            Ok((castle, backup))
+        })
+    }
     /// The logs of everything that ran, copied into the evidence; called before anything is removed.
     fn collect_logs<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<LogLine>>;
     /// Faults that were planted and really happened, one line each.
@@ -221,6 +234,16 @@ pub trait Environment: Send + Sync {
     fn remove<'a>(&'a self, scene: &'a Scene) -> Work<'a, ()>;
     /// How to look at what was kept, as commands.
     fn reopen(&self) -> Vec<String>;
+}
+
+/// What a drill does with a castle that was just born: the table, bulk data, and a full backup.
+pub async fn furnish_and_back_up(castle: &dyn Castle, scene: &Scene, span: &Span) -> Result<BackupRecord> {
+    let (database, size_bytes) = (castle.database(), scene.settings.size_bytes);
+    database.create_table().await?;
+    if size_bytes > 0 {
+        span.run("fill", async |span| database.fill(size_bytes, span).await).await?;
+    }
+    span.run("backup", async |span| castle.backup(BackupKind::Full, span).await).await
 }
 
 /// A cluster that lives.

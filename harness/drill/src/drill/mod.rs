@@ -10,7 +10,7 @@ mod writing;
 pub use writing::Writers;
 
 use crate::{Announced, Castle, CastlePlan, Environment, Error, Identity, Result, Scene};
-use phoenix_core::{Deeds, Report, RowId, rpo::Assistance};
+use phoenix_core::{Deeds, Report, RowId, report::BackupRecord, rpo::Assistance};
 use std::sync::Arc;
 
 /// One drill under way.
@@ -77,16 +77,41 @@ impl Drill {
             Ok((castle, identity))
         });
         let (castle, identity) = born.await?;
-        self.source = Some(identity);
-        self.report.properties.insert("system_identifier".into(), identity.system_identifier.to_string());
-        self.report.properties.insert("wal_segment_bytes".into(), identity.segment_size.bytes().to_string());
-        self.report.properties.extend(place.properties());
+        self.note_birth(place, identity);
+        let scene = &self.scene;
         if scene.settings.size_bytes > 0 {
             let (bytes, database) = (scene.settings.size_bytes, castle.database());
             scene.spans.run("fill", async |span| database.fill(bytes, span).await).await?;
         }
         self.save()?;
         Ok(castle)
+    }
+
+    /// Raises a castle built to a plan, with the table `memories` and one full backup: what [`Self::birth_as`]
+    /// and a backup give, by the shortest way that the environment knows.
+    pub async fn birth_with_backup(
+        &mut self,
+        place: &(impl Environment + ?Sized),
+        plan: CastlePlan,
+    ) -> Result<(Box<dyn Castle>, BackupRecord)> {
+        let scene = &self.scene;
+        let born = scene.spans.run("birth with backup", async |span| {
+            let (castle, backup) = place.birth_with_backup(scene, plan, span).await?;
+            let identity = castle.database().identity().await?;
+            Ok((castle, backup, identity))
+        });
+        let (castle, backup, identity) = born.await?;
+        self.note_birth(place, identity);
+        self.note_backup(&backup)?;
+        Ok((castle, backup))
+    }
+
+    fn note_birth(&mut self, place: &(impl Environment + ?Sized), identity: Identity) {
+        self.source = Some(identity);
+        let properties = &mut self.report.properties;
+        properties.insert("system_identifier".into(), identity.system_identifier.to_string());
+        properties.insert("wal_segment_bytes".into(), identity.segment_size.bytes().to_string());
+        properties.extend(place.properties());
     }
 
     /// Writes down what is known so far.

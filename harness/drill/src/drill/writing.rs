@@ -84,8 +84,6 @@ impl Drill {
         let scene = &self.scene;
         let backup = scene.spans.run("backup", async |span| {
             let backup = castle.backup(kind, span).await?;
-            let (label, interval) = (backup.label.clone(), backup.interval);
-            scene.ledger.append(&[Entry::Backup { label, interval, at: scene.now() }])?;
             let seconds = span.elapsed().as_secs_f64();
             let [all, stored] = [backup.cluster_bytes, backup.stored_bytes].map(megabytes);
             span.detail(format!(
@@ -97,9 +95,16 @@ impl Drill {
             Ok(backup)
         });
         let backup = backup.await?;
-        self.report.backups.push(backup.clone());
-        self.save()?;
+        self.note_backup(&backup)?;
         Ok(backup)
+    }
+
+    /// Writes a backup down that is complete.
+    pub(super) fn note_backup(&mut self, backup: &BackupRecord) -> Result<()> {
+        let (label, interval, at) = (backup.label.clone(), backup.interval, self.scene.now());
+        self.scene.ledger.append(&[Entry::Backup { label, interval, at }])?;
+        self.report.backups.push(backup.clone());
+        self.save()
     }
 }
 
