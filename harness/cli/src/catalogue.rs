@@ -9,7 +9,7 @@ use phoenix_local::Local;
 
 /// Registers scenarios for an environment: `ALL` and `play`.
 macro_rules! scenarios {
-    ($(#[$doc:meta])* $environment:ident: $type:ty => [$($($part:ident)::+),* $(,)?]) => {
+    ($(#[$doc:meta])* $environment:ident: $type:ty => [$($($part:ident)::+),* $(,)?] $(, defects: $defects:ident)?) => {
         $(#[$doc])*
         pub mod $environment {
             use super::*;
@@ -34,7 +34,27 @@ macro_rules! scenarios {
                         return stage::play(run, &about, place, settings, reporters, play).await;
                     }
                 )*
+                $(
+                    if let Some((defect, family)) = super::$defects::find(name) {
+                        let about = Scenario::of(defect, &settings)?;
+                        let lost = phoenix_drill::ending(defect, &settings)?.lost;
+                        let play = async |drill: &mut phoenix_drill::Drill, place: &$type| {
+                            super::$defects::play(family, drill, place, defect, lost).await
+                        };
+                        return stage::play(run, &about, place, settings, reporters, play).await;
+                    }
+                )?
                 Err(super::unknown(name, ALL))
+            }
+
+            /// Whether there is a scenario of this name here; else an error that says which there are.
+            pub fn knows(name: &str) -> Result<()> {
+                $(
+                    if super::$defects::find(name).is_some() {
+                        return Ok(());
+                    }
+                )?
+                super::about(name, ALL).map(drop)
             }
         }
     };
@@ -58,7 +78,8 @@ scenarios! {
         phoenix_recovery::targets::immediate,
         phoenix_recovery::unreachable,
         phoenix_recovery::logical_error,
-    ]
+    ],
+    defects: defects
 }
 
 scenarios! {
@@ -79,7 +100,8 @@ scenarios! {
         phoenix_recovery::targets::immediate,
         phoenix_recovery::unreachable,
         phoenix_recovery::logical_error,
-    ]
+    ],
+    defects: defects
 }
 
 scenarios! {
@@ -106,6 +128,52 @@ scenarios! {
         phoenix_pitfalls::volume,
         phoenix_pitfalls::used_path,
     ]
+}
+
+/// The catalogue of defects, wherever they can be planted.
+pub mod defects {
+    use phoenix_core::{Defect, Verdict, defect::Lost};
+    use phoenix_drill::{Drill, Result, Sabotage};
+
+    /// How the defects of a family are played.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Family {
+        /// Rows are missing and all is green; and what looks so.
+        SilentLoss,
+        /// Nothing comes back.
+        LoudFailure,
+        /// A second life.
+        Timelines,
+    }
+
+    /// Every defect, with how it is played.
+    pub fn all() -> impl Iterator<Item = (&'static Defect, Family)> {
+        let of = |defects: &'static [Defect], family| defects.iter().map(move |defect| (defect, family));
+        of(&phoenix_silent_loss::DEFECTS, Family::SilentLoss)
+            .chain(of(&phoenix_loud_failure::DEFECTS, Family::LoudFailure))
+            .chain(of(&phoenix_silent_loss::LOOK_ALIKES, Family::SilentLoss))
+            .chain(of(&phoenix_timelines::DEFECTS, Family::Timelines))
+    }
+
+    /// The defect of this name.
+    pub fn find(name: &str) -> Option<(&'static Defect, Family)> {
+        all().find(|(defect, _)| defect.name == name)
+    }
+
+    /// Plays a defect.
+    pub async fn play(
+        family: Family,
+        drill: &mut Drill,
+        place: &(impl Sabotage + ?Sized),
+        defect: &Defect,
+        lost: Lost,
+    ) -> Result<Verdict> {
+        match family {
+            Family::SilentLoss => phoenix_silent_loss::play(drill, place, defect, lost).await,
+            Family::LoudFailure => phoenix_loud_failure::play(drill, place, defect, lost).await,
+            Family::Timelines => phoenix_timelines::play(drill, place, defect, lost).await,
+        }
+    }
 }
 
 /// Every scenario, wherever it can be played, in the order in which they are told.

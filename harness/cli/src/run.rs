@@ -41,7 +41,7 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
     let Production { scenario, place, settings, reporters } = production;
     match place {
         Place::Local(config) => {
-            catalogue::about(&scenario, catalogue::local::ALL)?;
+            catalogue::local::knows(&scenario)?;
             let place = Local::new(*config).await?;
             staged(settings, async |run, settings| {
                 catalogue::local::play(&scenario, run, &place, settings, reporters).await
@@ -49,7 +49,7 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
             .await
         }
         Place::Containers(config) => {
-            catalogue::about(&scenario, catalogue::containers::ALL)?;
+            catalogue::containers::knows(&scenario)?;
             let place = Containers::new(*config).await?;
             staged(settings, async |run, settings| {
                 catalogue::containers::play(&scenario, run, &place, settings, reporters).await
@@ -57,7 +57,7 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
             .await
         }
         Place::Cluster(config) => {
-            catalogue::about(&scenario, catalogue::cluster::ALL)?;
+            catalogue::cluster::knows(&scenario)?;
             let place = Cluster::new(*config).await?;
             staged(settings, async |run, settings| {
                 catalogue::cluster::play(&scenario, run, &place, settings, reporters).await

@@ -4,7 +4,7 @@ use crate::run::{self, Production, produce};
 use phoenix_cluster::{ClusterConfig, WipeKind};
 use phoenix_containers::ContainersConfig;
 use phoenix_core::{Entry, Report};
-use phoenix_drill::{Result, Settings, ledger, stage::Played};
+use phoenix_drill::{Keep, Result, Settings, Target, ledger, stage::Played};
 use std::path::PathBuf;
 
 /// Where a scenario is played.
@@ -28,6 +28,14 @@ pub async fn play(place: Place, scenario: &str, change: impl FnOnce(&mut Setting
         Place::Cluster => run::Place::Cluster(Box::new(cluster())),
     };
     play_in(place, scenario, settings).await
+}
+
+/// Plays a defect of the catalogue, with as few rows as tell the difference.
+pub async fn play_defect(place: Place, defect: &str, target: Target) -> Result<Played> {
+    play(place, defect, |settings| {
+        (settings.rows, settings.target, settings.keep) = (200, target, Keep::Never);
+    })
+    .await
 }
 
 /// Plays a scenario in an environment that is set up in its own way.

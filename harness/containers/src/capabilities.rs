@@ -25,6 +25,7 @@ impl Containers {
     pub(crate) async fn everything_planted(&self) -> Result<Vec<String>> {
         let Ok(plant) = self.plant() else { return Ok(Vec::new()) };
         let mut planted = plant.deeds.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        planted.extend(plant.vault.planted());
         planted.extend(self.fired().await);
         Ok(planted)
     }

@@ -4,7 +4,7 @@ use crate::{
     inventory,
     plant::Plant,
     server,
-    victim::{DATA, Furniture, SEAL, WORK},
+    victim::{DATA, Furniture, SEAL, SOCKET, WORK},
 };
 use futures::future::BoxFuture;
 use phoenix_core::report::Inventory;
@@ -34,6 +34,18 @@ impl Host for Plant {
 impl Ground for Plant {
     fn seal(&self) -> String {
         SEAL.to_owned()
+    }
+
+    fn data(&self) -> String {
+        DATA.to_owned()
+    }
+
+    fn socket(&self) -> String {
+        SOCKET.to_owned()
+    }
+
+    fn work(&self) -> String {
+        WORK.to_owned()
     }
 
     fn destroy(&self) -> Work<'_, Inventory> {

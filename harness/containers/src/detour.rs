@@ -26,6 +26,11 @@ impl Containers {
         Ok(faults)
     }
 
+    /// The faults that can be armed, if the proxy is before the store.
+    pub(crate) async fn armed(&self) -> Option<Faults> {
+        self.plant().ok()?.detour.armed().await
+    }
+
     /// What the faults in the store's place really did, one line each.
     pub(crate) async fn fired(&self) -> Vec<String> {
         let Ok(plant) = self.plant() else { return Vec::new() };

@@ -10,6 +10,7 @@ mod detour;
 mod image;
 mod inventory;
 mod plant;
+mod sabotage;
 mod server;
 mod store;
 mod victim;

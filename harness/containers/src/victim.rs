@@ -170,7 +170,7 @@ async fn furnish(
     furniture: Furniture,
 ) -> Result<(String, Version, Version)> {
     let config = pgbackrest_conf(plant, furniture);
-    let shown = format!("`{PGBACKREST_CONF}`:\n```ini\n{}```", config.redacted());
+    let shown = format!("`{PGBACKREST_CONF}`:\n```ini\n{}```", plant.vault.altered(&config.redacted()));
     plant.yard.scene.evidence.remark(&shown)?;
     let user = &plant.config.victim_user;
     let mut script = format!(
@@ -178,7 +178,7 @@ async fn furnish(
          chmod 700 {DATA}\n"
     );
     for (path, text, mode) in [
-        (PGBACKREST_CONF, config.text(), "600"),
+        (PGBACKREST_CONF, plant.vault.altered(&config.text()), "600"),
         (CA_FILE, plant.ca_pem.clone(), "644"),
         (SEAL, pgbackrest::seal_script().to_owned(), "755"),
     ] {

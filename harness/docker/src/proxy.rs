@@ -41,6 +41,11 @@ impl Detour {
         Ok((faults, Some(port)))
     }
 
+    /// The faults, if the proxy was started.
+    pub async fn armed(&self) -> Option<Faults> {
+        self.proxy.lock().await.as_ref().map(|proxy| proxy.faults().clone())
+    }
+
     /// What the faults really did, one line each.
     pub async fn fired(&self) -> Vec<String> {
         self.proxy.lock().await.iter().flat_map(|proxy| fired(proxy.faults())).collect()

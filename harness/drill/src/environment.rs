@@ -160,6 +160,19 @@ pub struct WorkloadDone {
     pub segments: u64,
 }
 
+/// What PostgreSQL says of its archiver, in `pg_stat_archiver`. It believes whatever `archive_command` claims.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Archiver {
+    /// Segments and other files that it takes for archived.
+    pub archived: i64,
+    /// The last of them.
+    pub last_archived: Option<String>,
+    /// Attempts that failed.
+    pub failed: i64,
+    /// The last file that failed.
+    pub last_failed: Option<String>,
+}
+
 /// A castle's SQL, as an application speaks it.
 pub trait Database: Send + Sync {
     /// Makes the table `memories`, unless it is there.
@@ -177,7 +190,7 @@ pub trait Database: Send + Sync {
         workload: Workload,
         progress: &'a Span,
     ) -> Work<'a, WorkloadDone>;
-    /// Reads every row of this run.
+    /// Reads every row of this run; none from a table that is gone.
     fn read<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<ReadRow>>;
     /// Reads these rows for a person, by their number.
     fn memories<'a>(&'a self, rows: &'a [RowId]) -> Work<'a, Vec<Memory>>;
@@ -192,6 +205,8 @@ pub trait Database: Send + Sync {
     fn clock(&self) -> Work<'_, DateTime<Utc>>;
     /// Commits a transaction that writes nothing, so that recovery sees that time has passed.
     fn tick(&self) -> Work<'_, ()>;
+    /// What PostgreSQL says of its archiver.
+    fn archiver(&self) -> Work<'_, Archiver>;
     /// Who this cluster is.
     fn identity(&self) -> Work<'_, Identity>;
 }

@@ -23,7 +23,7 @@ pub mod wait;
 pub use capabilities::{Casualty, Kill, Misconfigure, Mistake, Partition, Pause, RestoreInPlace, SlowStore};
 pub use drill::{Drill, Writers};
 pub use environment::{
-    Ashes, BackupKind, Castle, CastlePlan, Database, Encrypted, Environment, Identity, Inserted,
+    Archiver, Ashes, BackupKind, Castle, CastlePlan, Database, Encrypted, Environment, Identity, Inserted,
     KeyAfterFire, NewRow, RebirthPlan, Rebirthing, Repositories, Work, Workload, WorkloadDone,
 };
 pub use error::{Doing, Error, Result};
@@ -32,7 +32,7 @@ pub use ledger::Ledger;
 pub use log_gate::{Announced, LogLine};
 pub use register::{Register, Resource};
 pub use sabotage::Sabotage;
-pub use scenario::Scenario;
+pub use scenario::{Scenario, ending};
 pub use scene::Scene;
 pub use settings::{Keep, Settings, Target};
 pub use span::{Reporter, Span, Spans};

@@ -41,7 +41,7 @@ impl Local {
         store.as_ref().map(|server| server.faults().clone())
     }
 
-    fn plant(&self) -> Result<&Arc<Plant>> {
+    pub(crate) fn plant(&self) -> Result<&Arc<Plant>> {
         self.plant.get().ok_or_else(|| Error::Demand("there is no castle in this drill yet".into()))
     }
 
@@ -110,7 +110,11 @@ impl Environment for Local {
     }
 
     fn faults(&self) -> Work<'_, Vec<String>> {
-        Box::pin(async { Ok(self.store_faults().await.as_ref().map(fired).unwrap_or_default()) })
+        Box::pin(async {
+            let mut happened = self.plant.get().map(|plant| plant.vault.planted()).unwrap_or_default();
+            happened.extend(self.store_faults().await.as_ref().map(fired).unwrap_or_default());
+            Ok(happened)
+        })
     }
 
     fn stop<'a>(&'a self, _scene: &'a Scene) -> Work<'a, ()> {

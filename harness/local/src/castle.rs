@@ -31,6 +31,18 @@ impl Ground for Plant {
         self.seal()
     }
 
+    fn data(&self) -> String {
+        self.data().display().to_string()
+    }
+
+    fn socket(&self) -> String {
+        self.in_victim("socket")
+    }
+
+    fn work(&self) -> String {
+        self.in_victim("work")
+    }
+
     fn destroy(&self) -> Work<'_, Inventory> {
         Box::pin(inventory::destroy(self))
     }

@@ -8,6 +8,7 @@ mod config;
 mod inventory;
 mod plant;
 pub mod process;
+mod sabotage;
 mod server;
 mod shared_memory;
 mod sweep;

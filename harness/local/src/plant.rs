@@ -79,7 +79,7 @@ impl Plant {
         self.victim().join("data")
     }
 
-    fn in_victim(&self, name: &str) -> String {
+    pub fn in_victim(&self, name: &str) -> String {
         self.victim().join(name).display().to_string()
     }
 
@@ -120,9 +120,9 @@ impl Plant {
             fs::create_dir_all(&path).doing(format!("making {}", path.display()))?;
             self.give(&path, if directory == "data" { 0o700 } else { 0o755 })?;
         }
-        self.place("pgbackrest.conf", &config.text(), 0o600)?;
+        self.place("pgbackrest.conf", &self.vault.altered(&config.text()), 0o600)?;
         self.place("seal", pgbackrest::seal_script(), 0o755)?;
-        let shown = format!("`pgbackrest.conf`:\n```ini\n{}```", config.redacted());
+        let shown = format!("`pgbackrest.conf`:\n```ini\n{}```", self.vault.altered(&config.redacted()));
         self.scene.evidence.remark(&shown)
     }
 

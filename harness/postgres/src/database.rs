@@ -9,7 +9,8 @@ use phoenix_core::{
     Commit, Digest, Entry, Lsn, ReadRow, RowId, SegmentSize, SystemIdentifier, Timeline, Xid, report::Memory,
 };
 use phoenix_drill::{
-    Database, Doing, Error, Identity, Inserted, NewRow, Result, Scene, Span, Work, Workload, WorkloadDone,
+    Archiver, Database, Doing, Error, Identity, Inserted, NewRow, Result, Scene, Span, Work, Workload,
+    WorkloadDone,
 };
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -71,6 +72,12 @@ impl Sql {
     /// Runs one query that gives one row.
     pub async fn one(&self, what: &str, query: &str) -> Result<Row> {
         self.session().await?.client.query_one(query, &[]).await.doing(what)
+    }
+
+    /// Whether `memories` is there: a table that is gone holds no row.
+    async fn has_table(&self) -> Result<bool> {
+        let doing = "looking for memories";
+        self.one(doing, "SELECT to_regclass('memories') IS NOT NULL").await?.try_get(0).doing(doing)
     }
 
     async fn lsn(&self, what: &str, query: &str) -> Result<Lsn> {
@@ -208,6 +215,9 @@ impl Database for Sql {
     fn read<'a>(&'a self, _scene: &'a Scene) -> Work<'a, Vec<ReadRow>> {
         Box::pin(async {
             let query = "SELECT row_id, run_id, content FROM memories";
+            if !self.has_table().await? {
+                return Ok(Vec::new());
+            }
             let rows = self.session().await?.client.query(query, &[]).await.doing("reading every row")?;
             let read = |row: &Row| {
                 let (run, content): (&str, &str) = (row.try_get(1)?, row.try_get(2)?);
@@ -220,6 +230,9 @@ impl Database for Sql {
 
     fn memories<'a>(&'a self, rows: &'a [RowId]) -> Work<'a, Vec<Memory>> {
         Box::pin(async move {
+            if !self.has_table().await? {
+                return Ok(Vec::new());
+            }
             let ids: Vec<_> = rows.iter().map(|row| row.0).collect();
             let query =
                 "SELECT row_id, id, content, created_at FROM memories WHERE row_id = ANY($1) ORDER BY id";
@@ -269,6 +282,21 @@ impl Database for Sql {
     fn tick(&self) -> Work<'_, ()> {
         Box::pin(async {
             self.one("committing nothing", "SELECT pg_current_xact_id()::text").await.map(drop)
+        })
+    }
+
+    fn archiver(&self) -> Work<'_, Archiver> {
+        Box::pin(async {
+            let doing = "asking for the archiver";
+            let query = "SELECT archived_count, last_archived_wal, failed_count, last_failed_wal
+                FROM pg_stat_archiver";
+            let row = self.one(doing, query).await?;
+            let view = || {
+                let (archived, last_archived) = (row.try_get(0)?, row.try_get(1)?);
+                let (failed, last_failed) = (row.try_get(2)?, row.try_get(3)?);
+                Ok::<_, tokio_postgres::Error>(Archiver { archived, last_archived, failed, last_failed })
+            };
+            view().doing(doing)
         })
     }
 

@@ -39,6 +39,12 @@ pub trait Host: Victim {
 pub trait Ground: Host {
     /// The path of the wrapper that makes archive errors fatal.
     fn seal(&self) -> String;
+    /// PGDATA, as the victim knows it.
+    fn data(&self) -> String;
+    /// The directory of the server's socket, as the victim knows it.
+    fn socket(&self) -> String;
+    /// A directory of the victim's that burns with it.
+    fn work(&self) -> String;
     /// Kills the victim, removes all it had, and looks for what is left.
     fn destroy(&self) -> Work<'_, Inventory>;
     /// Makes an empty place for a cluster to be restored into, with what became of the repository's key.
@@ -151,7 +157,11 @@ impl Ashes for Burned {
         Box::pin(async move {
             let (ground, RebirthPlan { target, key }) = (self.ground, plan);
             ground.furnish(key, span).await?;
+            for argv in ground.vault().alterations.places() {
+                must(&*ground, "planted script", &argv).await?;
+            }
             let argv = ground.pgbackrest().restore(&target, Some(1), &ground.seal());
+            let argv = ground.vault().alterations.of_restore(argv);
             let worker = ground.clone();
             let restore = Restore(tokio::spawn(async move { worker.run("restore", &argv).await }));
             Ok(Box::new(Rising { ground, target, key, restore }) as Box<dyn Rebirthing>)

@@ -3,10 +3,13 @@
 //! and say why a restore from it failed. Environments use it and say where the victim's commands run; it
 //! starts no process and knows no place.
 
+mod alterations;
 mod castle;
 mod external;
 mod faults;
+mod objects;
 mod operations;
+mod sabotage;
 mod vault;
 mod victim;
 
@@ -15,5 +18,6 @@ pub use external::{ExternalStore, inspect};
 pub use faults::{fired, slow_restore};
 pub(crate) use operations::failed_restore;
 pub use operations::{find_commits, take_backup};
+pub use sabotage::{heal, sabotage};
 pub use vault::{STANZA, Vault, segment_size_for};
 pub use victim::{Ran, Victim, decisive, must};

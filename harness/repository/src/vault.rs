@@ -1,5 +1,6 @@
 //! A drill's repository in the store: what the victim is told of it, and what is found in it.
 
+use crate::alterations::Alterations;
 use phoenix_core::{Secret, SegmentSize, WalSegment};
 use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, KeyAfterFire, Repositories, Result};
 use phoenix_postgres::{
@@ -28,6 +29,7 @@ pub struct Vault {
     repositories: Repositories,
     cipher: Option<Secret>,
     cluster_bytes: AtomicU64,
+    pub(crate) alterations: Alterations,
 }
 
 impl Vault {
@@ -39,7 +41,8 @@ impl Vault {
         };
         let (inspector, cluster_bytes) = (Mutex::default(), AtomicU64::new(0));
         let (stanza, repositories) = (STANZA, plan.repositories);
-        Self { store, stanza, inspector, segment_size, repositories, cipher, cluster_bytes }
+        let alterations = Alterations::default();
+        Self { store, stanza, inspector, segment_size, repositories, cipher, cluster_bytes, alterations }
     }
 
     /// The same with a stanza of another name than [`STANZA`].
@@ -85,6 +88,16 @@ impl Vault {
     pub fn repository(&self, key: KeyAfterFire) -> Repository {
         let cipher = self.cipher.clone().filter(|_| key == KeyAfterFire::Kept);
         Repository::S3(Box::new(self.store.clone()), cipher)
+    }
+
+    /// A `pgbackrest.conf` of a rebirth, as defects that were planted alter it.
+    pub fn altered(&self, configuration: &str) -> String {
+        self.alterations.of_configuration(configuration)
+    }
+
+    /// What was planted, one line each.
+    pub fn planted(&self) -> Vec<String> {
+        self.alterations.deeds()
     }
 
     /// The path of this drill in the bucket, without the leading slash.

@@ -41,10 +41,9 @@ pub struct Defect {
     /// Planted in the castle that came back.
     #[serde(default)]
     pub reborn: Vec<Act>,
-    /// A script that succeeds in the victim's place only if what was planted really happened; for what nothing
-    /// else tells.
+    /// Scripts that succeed only if what was planted really happened, for what nothing else tells.
     #[serde(default)]
-    pub proof: Option<String>,
+    pub proof: Vec<Act>,
     /// What log lines that it explains contain.
     #[serde(default)]
     pub announce: Vec<String>,
@@ -52,6 +51,28 @@ pub struct Defect {
     pub latest: Ending,
     /// How a sealed recovery ends; absent where the defect is in what recovery is asked for.
     pub sealed: Option<Ending>,
+}
+
+impl Defect {
+    /// Reads the defects of a family from TOML; each is named `family/name`.
+    pub fn read(family: &str, text: &str) -> Result<Vec<Self>, toml::de::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            defect: Vec<Defect>,
+        }
+        let mut defects = toml::from_str::<File>(text)?.defect;
+        for defect in &mut defects {
+            defect.name = format!("{family}/{}", defect.name);
+        }
+        Ok(defects)
+    }
+
+    /// The defects of a family, from a file that is part of the program.
+    pub fn family(family: &str, text: &str) -> Vec<Self> {
+        #[expect(clippy::expect_used, reason = "a file that is part of the program, and read by its tests")]
+        Self::read(family, text).expect("the family's defects")
+    }
 }
 
 fn one() -> u64 {
@@ -238,7 +259,7 @@ pub enum Request {
 }
 
 /// One thing that is done on purpose. In texts, names between braces stand for what is known of the drill:
-/// `{bin}`, `{data}`, `{socket}`, `{work}`, `{pgbackrest}`, `{backup}`, `{first}`, `{middle}`, `{last}`,
+/// `{bin}`, `{path}`, `{data}`, `{socket}`, `{work}`, `{pgbackrest}`, `{backup}`, `{first}`, `{middle}`, `{last}`,
 /// `{tail-lsn}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -247,6 +268,8 @@ pub enum Act {
     Delete(Object),
     /// Alters one byte of what the store holds.
     Flip(Object),
+    /// Alters one byte near the beginning of what the store holds.
+    FlipEarly(Object),
     /// Cuts off half of what the store holds.
     Truncate(Object),
     /// Leaves nothing of what the store holds but its name.
@@ -261,6 +284,8 @@ pub enum Act {
     Sql(String),
     /// Runs a script of shell in the victim's place.
     Script(String),
+    /// Runs a script of shell where the castle is to be restored, before it is.
+    Place(String),
 }
 
 /// How long a store is silent: longer than anybody waits.

@@ -1,15 +1,21 @@
 //! Defects: planted on purpose, proven to have happened, and held to the exact rows that they cost.
 
 use super::Drill;
-use crate::{Castle, Doing, Error, Result, Sabotage};
+use crate::{Castle, Doing, Error, Result, Sabotage, Wait, wait_for};
 use phoenix_core::{
-    Finding, Lsn, Promise, Verdict, Fault,
+    Defect, Fault, Finding, Lsn, Promise, Verdict,
     defect::{Act, Archiving, Lost, Marks},
     ledger,
     report::BackupRecord,
 };
+use std::time::Duration;
 
 impl Drill {
+    /// Says that the log lines which a defect explains are part of the scenario.
+    pub fn announce_defect(&mut self, defect: &Defect) {
+        defect.announce.iter().for_each(|line| self.announce(line, "the planted defect explains it"));
+    }
+
     /// What is known of the life that begins now: its rows are written after this, on this castle.
     pub async fn marks(&self, castle: &dyn Castle, backup: BackupRecord) -> Result<Marks> {
         let database = castle.database();
@@ -44,8 +50,17 @@ impl Drill {
         match archiving {
             Archiving::Awaited => self.archive_everything(castle).await,
             Archiving::Tried => {
-                castle.database().switch_wal().await?;
-                castle.archiver_tried(&self.scene).await
+                let database = castle.database();
+                let before = database.archiver().await?;
+                database.switch_wal().await?;
+                let what = "the archiver to try the newest segment";
+                let interval = Duration::from_millis(10);
+                let tried = wait_for(what, Duration::from_secs(60), interval, || async {
+                    let now = database.archiver().await?;
+                    let tried = (now.archived, now.failed) != (before.archived, before.failed);
+                    Ok(if tried { Wait::Ready(()) } else { Wait::NotYet(format!("{now:?}")) })
+                });
+                self.scene.spans.run("archive, tried", async |_| tried.await).await
             }
             Archiving::None => Ok(()),
         }

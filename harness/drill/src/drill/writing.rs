@@ -127,7 +127,12 @@ impl Writers {
     }
 }
 
-pub(super) async fn write(scene: &Scene, database: &dyn Database, plan: Workload, span: &Span) -> Result<WorkloadDone> {
+pub(super) async fn write(
+    scene: &Scene,
+    database: &dyn Database,
+    plan: Workload,
+    span: &Span,
+) -> Result<WorkloadDone> {
     let (writers, switches) = (plan.writers, plan.switches);
     let done = database.write(scene, plan, span).await?;
     scene.ledger.sync()?;

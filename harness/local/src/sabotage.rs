@@ -1,0 +1,21 @@
+//! Defects that are planted on this machine.
+
+use crate::Local;
+use phoenix_core::defect::{Act, Marks};
+use phoenix_drill::{Sabotage, Work};
+
+impl Sabotage for Local {
+    fn sabotage<'a>(&'a self, act: &'a Act, marks: &'a Marks) -> Work<'a, Vec<String>> {
+        Box::pin(async move {
+            let plant = self.plant()?;
+            let faults = self.store_faults().await;
+            phoenix_repository::sabotage(&**plant, faults, act, marks).await
+        })
+    }
+
+    fn heal(&self) -> Work<'_, Vec<String>> {
+        Box::pin(async {
+            Ok(self.store_faults().await.as_ref().map(phoenix_repository::heal).unwrap_or_default())
+        })
+    }
+}

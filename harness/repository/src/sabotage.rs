@@ -1,0 +1,222 @@
+//! Defects, planted in any castle that pgBackRest itself backs up and restores: in the objects of its
+//! repository, in what the store answers, in the configuration of its rebirth, and by scripts in its place.
+
+use crate::{Ground, objects, victim::must};
+use phoenix_core::defect::{Act, Marks, Misdeed, Object, Request, SILENCE, StoreFault};
+use phoenix_drill::{Doing, Error, Result};
+use phoenix_postgres::pgbackrest::shell_line;
+use phoenix_store::{
+    AnswerFault, Effect, Fault, Faults, Inspector, KeyMatch, Operation, StorageFault, WireFault,
+};
+use std::time::Duration;
+
+/// Does what a defect wants, and gives evidence. `faults` are those of the store, if it has any.
+pub async fn sabotage(
+    ground: &dyn Ground,
+    faults: Option<Faults>,
+    act: &Act,
+    marks: &Marks,
+) -> Result<Vec<String>> {
+    let vault = ground.vault();
+    let evidence = match act {
+        Act::Delete(object) => alter(ground, *object, marks, "deleted", Alteration::Delete).await?,
+        Act::Flip(object) => alter(ground, *object, marks, "flipped a byte of", Alteration::Flip).await?,
+        Act::FlipEarly(object) => {
+            alter(ground, *object, marks, "flipped an early byte of", Alteration::FlipEarly).await?
+        }
+        Act::Truncate(object) => alter(ground, *object, marks, "cut in half", Alteration::Truncate).await?,
+        Act::Empty(object) => alter(ground, *object, marks, "emptied", Alteration::Empty).await?,
+        Act::Fault(fault) => arm(ground, faults, fault, marks).await?,
+        Act::Configure(options) => {
+            let filled = options.iter().map(|(name, value)| (name.clone(), fill(ground, value, "", marks)));
+            vault.alterations.configure(&filled.collect());
+            vec![format!("pgbackrest.conf of the rebirth: {options:?}")]
+        }
+        Act::Restore(options) => {
+            let bin = ground.postgres_bin().await?;
+            vault
+                .alterations
+                .restore(options.iter().map(|option| fill(ground, option, &bin, marks)).collect());
+            vec![format!("restore {}", options.join(" "))]
+        }
+        Act::Sql(statement) => {
+            let bin = ground.postgres_bin().await?;
+            let statement = fill(ground, statement, &bin, marks);
+            let socket = ground.socket();
+            let argv = [
+                &format!("{bin}/psql"),
+                "-X",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                &socket,
+                "-U",
+                "postgres",
+                "-d",
+                "postgres",
+                "-c",
+                &statement,
+            ];
+            let said = must(ground, "planted SQL", &argv.map(str::to_owned)).await?;
+            vec![format!("{statement}: {}", said.split_whitespace().collect::<Vec<_>>().join(" "))]
+        }
+        Act::Script(script) => {
+            let bin = ground.postgres_bin().await?;
+            let script = fill(ground, script, &bin, marks);
+            let argv = ["sh", "-euc", &script].map(str::to_owned);
+            let said = must(ground, "planted script", &argv).await?;
+            vec![format!("a script: {}", said.lines().last().unwrap_or("done"))]
+        }
+        Act::Place(script) => {
+            let script = fill(ground, script, &ground.postgres_bin().await?, marks);
+            vault.alterations.place(["sh", "-euc", &script].map(str::to_owned).into());
+            vec!["before the restore, a script".to_owned()]
+        }
+    };
+    evidence.iter().for_each(|line| vault.alterations.note(line.clone()));
+    Ok(evidence)
+}
+
+/// Makes the store answer as it should; gives the faults that were armed and never happened.
+pub fn heal(faults: &Faults) -> Vec<String> {
+    faults.disarm_all();
+    faults.unfired().into_iter().map(|fault| fault.label).collect()
+}
+
+/// Puts what is known of the drill in the place of names between braces.
+fn fill(ground: &dyn Ground, text: &str, bin: &str, marks: &Marks) -> String {
+    let size = marks.size;
+    let prefix = || {
+        // the call without its command, which the text gives
+        let mut argv = ground.pgbackrest().stanza_create();
+        argv.pop();
+        shell_line(&argv)
+    };
+    let known: [(&str, &dyn Fn() -> String); 11] = [
+        ("{path}", &|| ground.vault().store.path.clone()),
+        ("{bin}", &|| bin.to_owned()),
+        ("{data}", &|| ground.data()),
+        ("{socket}", &|| ground.socket()),
+        ("{work}", &|| ground.work()),
+        ("{pgbackrest}", &prefix),
+        ("{backup}", &|| marks.backup.label.clone()),
+        ("{first}", &|| marks.first_segment().name(size)),
+        ("{middle}", &|| marks.middle_segment().name(size)),
+        ("{last}", &|| marks.last_segment().name(size)),
+        ("{tail-lsn}", &|| marks.tail.to_string()),
+    ];
+    known.iter().fold(text.to_owned(), |text, (name, value)| match text.contains(name) {
+        true => text.replace(name, &value()),
+        false => text,
+    })
+}
+
+enum Alteration {
+    Delete,
+    Flip,
+    FlipEarly,
+    Truncate,
+    Empty,
+}
+
+/// Alters what the store holds, and looks whether it is altered.
+async fn alter(
+    ground: &dyn Ground,
+    object: Object,
+    marks: &Marks,
+    verb: &str,
+    alteration: Alteration,
+) -> Result<Vec<String>> {
+    let inspector = ground.vault().inspector()?;
+    let keys = objects::keys(ground.vault(), object, marks).await?;
+    let mut evidence = Vec::new();
+    for key in keys {
+        let doing = || format!("planting a defect in {key}");
+        let before = inspector.get(&key).await.doing(doing())?;
+        let altered = match alteration {
+            Alteration::Delete => None,
+            Alteration::Flip => Some(flipped(&before, before.len() / 2)),
+            // past the first page, in what rows fill
+            Alteration::FlipEarly => Some(flipped(&before, 20_000.min(before.len() / 2))),
+            Alteration::Truncate => Some(before[..before.len() / 2].to_vec()),
+            Alteration::Empty => Some(Vec::new()),
+        };
+        match &altered {
+            None => inspector.delete(&key).await.doing(doing())?,
+            Some(bytes) => inspector.put(&key, bytes.clone()).await.doing(doing())?,
+        }
+        proven(&inspector, &key, &before, altered.as_deref()).await?;
+        evidence.push(format!("{verb} {key}"));
+    }
+    Ok(evidence)
+}
+
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 0xFF;
+    }
+    bytes
+}
+
+/// The store now holds this and no longer that.
+async fn proven(inspector: &Inspector, key: &str, before: &[u8], altered: Option<&[u8]>) -> Result<()> {
+    let held = inspector.get(key).await.ok();
+    if held.as_deref() == altered && altered != Some(before) {
+        return Ok(());
+    }
+    Err(Error::Demand(format!("{key} is altered, and it is not")))
+}
+
+/// Arms a fault of the store.
+async fn arm(
+    ground: &dyn Ground,
+    faults: Option<Faults>,
+    fault: &StoreFault,
+    marks: &Marks,
+) -> Result<Vec<String>> {
+    let faults = faults.ok_or_else(|| {
+        Error::usage(
+            "this store does not fail on command",
+            "leave the store out of castle.toml: the drill's own does",
+        )
+    })?;
+    let (effect, operation) = (effect(fault.misdeed), operation(fault.request));
+    let label = |number: u32| format!("{:?} on {:?} ({number})", fault.misdeed, fault.on);
+    let mut evidence = Vec::new();
+    for key in objects::matches(ground.vault(), fault, marks).await? {
+        let shown = match &key {
+            KeyMatch::Exact(key) | KeyMatch::Prefix(key) => key.clone(),
+            other => format!("{other:?}"),
+        };
+        let label = label(ground.vault().alterations.next_fault());
+        let mut armed = Fault::new(label.clone(), effect).on_keys(key).on(operation);
+        armed.occurrences.times = fault.times;
+        faults.arm(armed).doing("arming a fault of the store")?;
+        evidence.push(format!("armed: {label}: {shown}"));
+    }
+    Ok(evidence)
+}
+
+fn effect(misdeed: Misdeed) -> Effect {
+    match misdeed {
+        Misdeed::Denied => AnswerFault::AccessDenied.into(),
+        Misdeed::NotFound => AnswerFault::NoSuchKey.into(),
+        Misdeed::SlowDown => AnswerFault::SlowDown.into(),
+        Misdeed::Silent => AnswerFault::Delay { delay: SILENCE }.into(),
+        Misdeed::Late => AnswerFault::Delay { delay: Duration::from_secs(1) }.into(),
+        Misdeed::Reset => WireFault::Reset { moment: phoenix_store::ResetMoment::BeforeHandling }.into(),
+        Misdeed::Truncated => WireFault::Truncate { after_bytes: 100 }.into(),
+        Misdeed::Flipped => WireFault::FlipBit { at_byte: 100, bit: 3 }.into(),
+        Misdeed::Lost => StorageFault::Lost.into(),
+        Misdeed::Empty => StorageFault::Empty.into(),
+    }
+}
+
+fn operation(request: Request) -> Operation {
+    match request {
+        Request::Get => Operation::Get,
+        Request::Put => Operation::Write,
+        Request::List => Operation::List,
+    }
+}

@@ -1,0 +1,51 @@
+//! Silent losses: PostgreSQL comes up, every check is green, and rows are missing. One defect is planted, and
+//! exactly the rows that it costs must be found. The look-alikes are played the same way, and cost none.
+
+use phoenix_core::{
+    Defect, Verdict,
+    defect::{Choice, Lost},
+};
+use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage};
+use std::sync::LazyLock;
+
+/// The silent losses.
+pub static DEFECTS: LazyLock<Vec<Defect>> = LazyLock::new(|| {
+    Defect::family("silent-loss", include_str!("../../../fixtures/defects/silent-loss.toml"))
+});
+
+/// What looks like a defect and costs no row.
+pub static LOOK_ALIKES: LazyLock<Vec<Defect>> =
+    LazyLock::new(|| Defect::family("look-alike", include_str!("../../../fixtures/defects/look-alike.toml")));
+
+/// Plays a defect that is to cost these rows.
+pub async fn play(
+    drill: &mut Drill,
+    place: &(impl Sabotage + ?Sized),
+    defect: &Defect,
+    lost: Lost,
+) -> Result<Verdict> {
+    drill.announce_defect(defect);
+    let encrypted = if defect.encrypted == Choice::Yes { Encrypted::Aes256 } else { Encrypted::No };
+    let plan = CastlePlan { encrypted, ..CastlePlan::default() };
+    let (castle, backup) = drill.birth_with_backup(place, plan).await?;
+    let mut marks = drill.marks(&*castle, backup).await?;
+    drill.plant(place, &defect.born, &marks).await?;
+    drill.workload(&*castle).await?;
+    drill.archive_everything(&*castle).await?;
+
+    drill.plant(place, &defect.writing, &marks).await?;
+    drill.tail(&*castle, defect.tail, &mut marks).await?;
+    let target = drill.target(&*castle).await?;
+    drill.archive_tail(&*castle, defect.archiving).await?;
+    drill.plant(place, &defect.before_fire, &marks).await?;
+    let ashes = drill.wipe(castle).await?;
+    drill.heal(place).await?;
+
+    drill.plant(place, &defect.after_fire, &marks).await?;
+    let reborn = drill.rebirth_or_naive(ashes, target).await;
+    drill.plant(place, &defect.proof, &marks).await?;
+    drill.heal(place).await?;
+    let (castle, failure) = reborn?;
+    drill.plant(place, &defect.reborn, &marks).await?;
+    drill.judge_exactly(&*castle, failure, lost, &marks).await
+}

@@ -1,0 +1,46 @@
+//! Timelines: a castle that was reborn once burns again, and what its second life wrote must come back along
+//! the right branch. Twins, rivals and abandoned branches are planted.
+
+use phoenix_core::{Defect, RecoveryTarget, Verdict, defect::Lost};
+use phoenix_drill::{CastlePlan, Drill, Result, Sabotage};
+use std::sync::LazyLock;
+
+/// What can go wrong with timelines.
+pub static DEFECTS: LazyLock<Vec<Defect>> =
+    LazyLock::new(|| Defect::family("timelines", include_str!("../../../fixtures/defects/timelines.toml")));
+
+/// Plays two lives, with a defect in the second that is to cost these rows.
+pub async fn play(
+    drill: &mut Drill,
+    place: &(impl Sabotage + ?Sized),
+    defect: &Defect,
+    lost: Lost,
+) -> Result<Verdict> {
+    drill.announce_defect(defect);
+    let (castle, backup) = drill.birth_with_backup(place, CastlePlan::default()).await?;
+    let mut marks = drill.marks(&*castle, backup.clone()).await?;
+    drill.workload(&*castle).await?;
+    drill.archive_everything(&*castle).await?;
+    drill.plant(place, &defect.born, &marks).await?;
+    let ashes = drill.wipe(castle).await?;
+    let castle = drill.rebirth(ashes, RecoveryTarget::Latest).await?;
+
+    marks = drill.marks(&*castle, backup).await?;
+    drill.workload(&*castle).await?;
+    drill.archive_everything(&*castle).await?;
+    drill.plant(place, &defect.writing, &marks).await?;
+    drill.tail(&*castle, defect.tail, &mut marks).await?;
+    let target = drill.target(&*castle).await?;
+    drill.archive_tail(&*castle, defect.archiving).await?;
+    drill.plant(place, &defect.before_fire, &marks).await?;
+    let ashes = drill.wipe(castle).await?;
+    drill.heal(place).await?;
+
+    drill.plant(place, &defect.after_fire, &marks).await?;
+    let reborn = drill.rebirth_or_naive(ashes, target).await;
+    drill.plant(place, &defect.proof, &marks).await?;
+    drill.heal(place).await?;
+    let (castle, failure) = reborn?;
+    drill.plant(place, &defect.reborn, &marks).await?;
+    drill.judge_exactly(&*castle, failure, lost, &marks).await
+}
