@@ -282,9 +282,20 @@ pub trait Ashes: Send + Sync {
 }
 
 /// A rebirth under way.
-pub trait Rebirthing: Send + Sync {
+pub trait Rebirthing: Send + Sync + 'static {
     /// Waits until it answers as a primary; [`Error::NotReborn`](crate::Error::NotReborn) if it never will.
     fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>>;
+    /// The same for whoever goes on after a failure: what came up can still be wiped, where the environment
+    /// has kept hold of it.
+    fn attempt<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Raised> {
+        Box::pin(async move {
+            match self.ready(span).await {
+                Ok(castle) => Ok(Raised::Castle(castle)),
+                Err(crate::Error::NotReborn(finding)) => Ok(Raised::Failed { finding, remains: None }),
+                Err(error) => Err(error),
+            }
+        })
+    }
     /// Waits until the restore has put files in place but is not complete, and says what it saw.
     fn midway<'a>(&'a mut self, span: &'a Span) -> Work<'a, String>;
     /// Waits until it is plain that it never will, and gives the reason; an error if it comes back.
@@ -293,6 +304,19 @@ pub trait Rebirthing: Send + Sync {
     }
     /// Destroys it again.
     fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>>;
+}
+
+/// How a rebirth ended.
+pub enum Raised {
+    /// It answers as a primary.
+    Castle(Box<dyn Castle>),
+    /// It never will.
+    Failed {
+        /// Why.
+        finding: Box<Finding>,
+        /// What came up, to be wiped.
+        remains: Option<Box<dyn Rebirthing>>,
+    },
 }
 
 /// The finding that a rebirth ended with, boxed as an error.

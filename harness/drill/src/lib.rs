@@ -23,7 +23,7 @@ pub use capabilities::{Casualty, Kill, Misconfigure, Mistake, Partition, Pause, 
 pub use drill::{Drill, Writers};
 pub use environment::{
     Ashes, BackupKind, Castle, CastlePlan, Database, Encrypted, Environment, Identity, Inserted,
-    KeyAfterFire, NewRow, RebirthPlan, Rebirthing, Repositories, Work, Workload, WorkloadDone,
+    KeyAfterFire, NewRow, Raised, RebirthPlan, Rebirthing, Repositories, Work, Workload, WorkloadDone,
 };
 pub use error::{Doing, Error, Result};
 pub use evidence::{Command, Evidence};

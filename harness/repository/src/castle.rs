@@ -8,8 +8,8 @@ use phoenix_core::{
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
-    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, RebirthPlan, Rebirthing, Result, Span,
-    Wait, Work, environment::not_reborn, wait_for,
+    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, Raised, RebirthPlan, Rebirthing, Result,
+    Span, Wait, Work, environment::not_reborn, wait_for,
 };
 use phoenix_postgres::{
     Sql,
@@ -153,7 +153,7 @@ impl Ashes for Burned {
             ground.furnish(key, span).await?;
             let argv = ground.pgbackrest().restore(&target, Some(1), &ground.seal());
             let worker = ground.clone();
-            let restore = Restore(tokio::spawn(async move { worker.run("restore", &argv).await }));
+            let restore = Some(Restore(tokio::spawn(async move { worker.run("restore", &argv).await })));
             Ok(Box::new(Rising { ground, target, key, restore }) as Box<dyn Rebirthing>)
         })
     }
@@ -172,14 +172,16 @@ struct Rising {
     ground: Arc<dyn Ground>,
     target: RecoveryTarget,
     key: KeyAfterFire,
-    restore: Restore,
+    /// Gone once somebody has waited for its end.
+    restore: Option<Restore>,
 }
 
 impl Rising {
-    async fn rise(mut self, span: &Span) -> Result<Box<dyn Castle>> {
-        let (ground, restore) = (&self.ground, &mut self.restore.0);
+    async fn rise(&mut self, span: &Span) -> Result<Box<dyn Castle>> {
+        let (ground, restore) = (&self.ground, self.restore.take());
+        let mut restore = restore.ok_or_else(|| Error::Demand("this rebirth has failed already".into()))?;
         span.run("restore", async |span| {
-            let ran = restore.await.doing("waiting for the restore")??;
+            let ran = (&mut restore.0).await.doing("waiting for the restore")??;
             if ran.status != Some(0) {
                 let encrypted = ground.vault().encryption(self.key).await;
                 return Err(not_reborn(failed_restore(&ran, encrypted)));
@@ -198,7 +200,8 @@ impl Rising {
     /// Whether files are there and the last of them is not.
     async fn look(&self) -> Result<Wait<String>> {
         let files = self.ground.files_restored().await?;
-        let Some(files) = files.filter(|_| !self.restore.0.is_finished()) else {
+        let goes_on = self.restore.as_ref().is_some_and(|restore| !restore.0.is_finished());
+        let Some(files) = files.filter(|_| goes_on) else {
             return Err(Error::Demand("the restore was over before it could be caught midway".into()));
         };
         let seen = format!("{files} files restored, pg_control not yet");
@@ -207,8 +210,18 @@ impl Rising {
 }
 
 impl Rebirthing for Rising {
-    fn ready<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>> {
-        Box::pin(self.rise(span))
+    fn ready<'a>(mut self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Castle>> {
+        Box::pin(async move { self.rise(span).await })
+    }
+
+    fn attempt<'a>(mut self: Box<Self>, span: &'a Span) -> Work<'a, Raised> {
+        Box::pin(async move {
+            match self.rise(span).await {
+                Ok(castle) => Ok(Raised::Castle(castle)),
+                Err(Error::NotReborn(finding)) => Ok(Raised::Failed { finding, remains: Some(self) }),
+                Err(error) => Err(error),
+            }
+        })
     }
 
     fn midway<'a>(&'a mut self, _span: &'a Span) -> Work<'a, String> {

@@ -2,7 +2,7 @@
 
 use super::Drill;
 use crate::{
-    Ashes, Castle, Error, Identity, KeyAfterFire, RebirthPlan, Rebirthing, Result, Span,
+    Ashes, Castle, Error, Identity, KeyAfterFire, Raised, RebirthPlan, Rebirthing, Result, Span,
     environment::not_reborn,
 };
 use phoenix_core::{
@@ -60,6 +60,35 @@ impl Drill {
     pub async fn rebirth_as(&mut self, ashes: Box<dyn Ashes>, plan: RebirthPlan) -> Result<Box<dyn Castle>> {
         let target = plan.target.clone();
         self.come_back(target, async |span: &Span| ashes.rebirth(plan, span).await?.ready(span).await).await
+    }
+
+    /// Brings the castle back. A sealed recovery that fails is followed by a naive one, to the latest, which
+    /// shows what people would have got; the finding of the first stays. In between what came up is wiped:
+    /// no row was answered, so that the outage and the life that burned are still those of the first fire.
+    pub async fn rebirth_or_naive(
+        &mut self,
+        ashes: Box<dyn Ashes>,
+        target: RecoveryTarget,
+    ) -> Result<(Box<dyn Castle>, Option<Finding>)> {
+        let mut remains = None;
+        let plan = RebirthPlan { target: target.clone(), key: KeyAfterFire::Kept };
+        let attempt = async |span: &Span| match ashes.rebirth(plan, span).await?.attempt(span).await? {
+            Raised::Castle(castle) => Ok(castle),
+            Raised::Failed { finding, remains: left } => {
+                remains = left;
+                Err(Error::NotReborn(finding))
+            }
+        };
+        match (self.come_back(target.clone(), attempt).await, target, remains) {
+            (Ok(castle), ..) => Ok((castle, None)),
+            (Err(Error::NotReborn(finding)), RecoveryTarget::Sealed(_), Some(remains)) => {
+                self.report.findings.push((*finding).clone());
+                let ashes = self.wipe_again(remains).await?;
+                let castle = self.rebirth(ashes, RecoveryTarget::Latest).await?;
+                Ok((castle, Some(*finding)))
+            }
+            (Err(error), ..) => Err(error),
+        }
     }
 
     /// Begins to bring the castle back, and returns while the restore is midway.
