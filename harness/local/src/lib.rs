@@ -11,6 +11,7 @@ pub mod process;
 mod server;
 mod shared_memory;
 mod sweep;
+mod template;
 pub mod tools;
 
 pub use birth::Local;
