@@ -5,6 +5,7 @@ use phoenix_cluster::{ClusterConfig, WipeKind};
 use phoenix_containers::ContainersConfig;
 use phoenix_core::{Entry, Report};
 use phoenix_drill::{Keep, Result, Settings, Target, ledger, stage::Played};
+use phoenix_local::LocalConfig;
 use std::path::PathBuf;
 
 /// Where a scenario is played.
@@ -55,6 +56,12 @@ pub fn containers() -> ContainersConfig {
 pub fn cluster() -> ClusterConfig {
     ClusterConfig { wipe: Some(WipeKind::Namespace), ..ClusterConfig::default() }
         .overridden(|name| std::env::var(name).ok())
+}
+
+/// The local environment with templates: castles with their first backup are copied from
+/// `target/phoenix-templates`, which `cargo clean` removes with all the rest.
+pub fn with_template() -> LocalConfig {
+    LocalConfig { template: Some(evidence().with_file_name("phoenix-templates")), ..LocalConfig::default() }
 }
 
 /// `target/phoenix` of the workspace, wherever cargo puts `target`.

@@ -19,12 +19,18 @@ enum Planted {
     Nothing,
     /// The segment before that of DATO_B is no longer in the store.
     MissingSegment,
+    /// Neither is what says of which files the backup is made.
+    MissingManifest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Recovery {
     Latest,
     Sealed,
+    /// Sealed, and to the latest where that fails.
+    SealedOrNaive,
+    /// To a restore point that nobody made.
+    NowhereOrNaive,
 }
 
 /// An environment whose store can be made to lose a segment.
@@ -60,11 +66,21 @@ async fn play<E: Faulty>(
     let b = drill.insert(&*castle, "DATO_B").await?;
     let target = match recovery {
         Recovery::Latest => RecoveryTarget::Latest,
-        Recovery::Sealed => drill.seal(&*castle).await?,
+        Recovery::Sealed | Recovery::SealedOrNaive => drill.seal(&*castle).await?,
+        Recovery::NowhereOrNaive => RecoveryTarget::Name("nowhere".to_owned()),
     };
     drill.archive_everything(&*castle).await?;
     let ashes = drill.wipe(castle).await?;
 
+    if recovery != Recovery::Latest {
+        drill.announce("recovery ended before configured recovery target was reached", "planted");
+    }
+    if planted == Planted::MissingManifest {
+        let lost = StoreFault::new("missing manifest", StorageFault::Lost)
+            .on_keys(KeyMatch::Contains("backup.manifest".into()));
+        place.lose(lost).await;
+        drill.announce("unable to load backup manifest", "planted");
+    }
     if planted == Planted::MissingSegment {
         let size = SegmentSize::MIN;
         let mut segment = WalSegment::containing(Timeline(1), b.commit.lsn_before, size);
@@ -73,11 +89,15 @@ async fn play<E: Faulty>(
         let lost = StoreFault::new("missing segment", StorageFault::Lost)
             .on_keys(KeyMatch::Contains(segment.name(size)));
         place.lose(lost).await;
-        if recovery == Recovery::Sealed {
-            drill.announce("recovery ended before configured recovery target was reached", "planted");
-        }
     }
-    let castle = drill.rebirth(ashes, target).await?;
+    let castle = match recovery {
+        Recovery::Latest | Recovery::Sealed => drill.rebirth(ashes, target).await?,
+        Recovery::SealedOrNaive | Recovery::NowhereOrNaive => {
+            let (castle, failed) = drill.rebirth_or_naive(ashes, target).await?;
+            drill.require(failed.is_some() == (planted != Planted::Nothing), "a finding for each fault")?;
+            castle
+        }
+    };
     drill.judge(&*castle, Promise::EveryAcknowledgedRow).await
 }
 
@@ -86,6 +106,10 @@ async fn play<E: Faulty>(
 #[case::control_sealed(Planted::Nothing, Recovery::Sealed, Verdict::Valid)]
 #[case::latest(Planted::MissingSegment, Recovery::Latest, Verdict::invalid(Fault::Loss))]
 #[case::sealed(Planted::MissingSegment, Recovery::Sealed, Verdict::invalid(Fault::NotReborn))]
+#[case::control_naive(Planted::Nothing, Recovery::SealedOrNaive, Verdict::Valid)]
+#[case::naive(Planted::MissingSegment, Recovery::SealedOrNaive, Verdict::invalid(Fault::Loss))]
+#[case::naive_too(Planted::MissingManifest, Recovery::SealedOrNaive, Verdict::invalid(Fault::NotReborn))]
+#[case::nowhere(Planted::Nothing, Recovery::NowhereOrNaive, Verdict::invalid(Fault::NotReborn))]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_segment_is_found(
     #[case] planted: Planted,
@@ -128,8 +152,19 @@ async fn find_the_missing_segment<E: Faulty>(
     assert_eq!(report.findings.iter().find(|finding| finding.code == "log-gate"), None);
     // the fault really happened, or nothing was planted
     assert_eq!(report.faults.is_empty(), planted == Planted::Nothing, "{:?}", report.faults);
-    if (planted, recovery) != (Planted::MissingSegment, Recovery::Latest) {
+    // a sealed failure is wiped before the naive rebirth, and what came of it is one outage
+    let sealed_failed = recovery == Recovery::SealedOrNaive && planted != Planted::Nothing;
+    let reborn = usize::from(report.account.is_some());
+    let failed = usize::from(sealed_failed) + 1 - reborn;
+    assert_eq!((report.findings.len(), report.rebirths.len()), (failed, reborn), "{:#?}", report.findings);
+    assert_eq!(report.wipes.len(), 1 + usize::from(sealed_failed));
+    if report.account.is_none() || planted == Planted::Nothing {
         return;
+    }
+    if sealed_failed {
+        assert_eq!(report.rebirths[0].target, RecoveryTarget::Latest);
+        let failed = report.spans.iter().find(|span| span.name == "rebirth").unwrap();
+        assert!(report.rto.unwrap() > failed.elapsed, "RTO began with the first fire: {:?}", report.rto);
     }
 
     // exactly the rows from the missing segment on are lost; a commit on the border may be either

@@ -5,12 +5,13 @@ use crate::{
     plant::Plant,
     process::{self, Capsule, SharedMemory},
     server, shared_memory,
+    template::{Contents, Template},
     tools::Tools,
 };
-use phoenix_core::RecoveryTarget;
+use phoenix_core::{RecoveryTarget, report::BackupRecord};
 use phoenix_drill::{
     Castle, CastlePlan, Doing, Environment, Error, KeyAfterFire, LogLine, RestoreInPlace, Result, Scene,
-    SlowStore, Span, Work,
+    SlowStore, Span, Work, environment::furnish_and_back_up,
 };
 use phoenix_postgres::settings::Pace;
 use phoenix_repository::{StartError, castle, fired, must, slow_restore};
@@ -45,22 +46,77 @@ impl Local {
         self.plant.get().ok_or_else(|| Error::Demand("there is no castle in this drill yet".into()))
     }
 
-    async fn born(&self, scene: &Arc<Scene>, plan: CastlePlan, span: &Span) -> Result<Box<dyn Castle>> {
+    /// Lays the ground of this drill's only castle.
+    async fn laid(&self, scene: &Arc<Scene>, plan: CastlePlan, span: &Span) -> Result<Arc<Plant>> {
         let (config, tools) = (self.config.clone(), self.tools.clone());
         let laid = span.run("store", async |_| Plant::lay(config, tools, scene.clone(), plan).await);
         let plant = Arc::new(laid.await?);
         self.plant.set(plant.clone()).map_err(|_| Error::Demand("a drill has one birth".into()))?;
         plant.furnish(plan.repositories, KeyAfterFire::Kept)?;
+        Ok(plant)
+    }
+
+    async fn born(&self, scene: &Arc<Scene>, plan: CastlePlan, span: &Span) -> Result<Box<dyn Castle>> {
+        let plant = self.laid(scene, plan, span).await?;
         span.run("initdb", async |_| initdb(&plant).await).await?;
         plant.configure()?;
-        let sql =
-            span.run("start", async |span| server::start(&plant, span).await.map_err(StartError::at_birth));
-        let sql = sql.await?;
+        let castle = started(&plant, span).await?;
         let create = plant.pgbackrest().stanza_create();
         span.run("stanza", async |_| must(&*plant, "stanza-create", &create).await).await?;
         span.detail("store, initdb, start, stanza");
-        Ok(castle(plant, sql))
+        Ok(castle)
     }
+
+    /// By a template, where there may be one: the first drill makes it of its own castle.
+    async fn born_with_backup(
+        &self,
+        scene: &Arc<Scene>,
+        plan: CastlePlan,
+        span: &Span,
+    ) -> Result<(Box<dyn Castle>, BackupRecord)> {
+        let template = Template::of(&self.config, &self.tools, plan, &scene.settings);
+        let mut lock = None;
+        if let Some(template) = &template {
+            let held = template.lock().await?;
+            if let Some(contents) = template.contents() {
+                drop(held);
+                return self.copied(template, contents, scene, plan, span).await;
+            }
+            lock = Some(held);
+        }
+        let castle = self.born(scene, plan, span).await?;
+        let backup = furnish_and_back_up(&*castle, scene, span).await?;
+        let Some(template) = template else { return Ok((castle, backup)) };
+        // with the castle goes its connection, for which the server would wait
+        drop(castle);
+        let plant = self.plant()?;
+        span.run("stop", async |_| server::stop(plant).await).await?;
+        span.run("template", async |_| template.take(plant, &backup).await).await?;
+        drop(lock);
+        span.detail("made a template");
+        Ok((started(plant, span).await?, backup))
+    }
+
+    async fn copied(
+        &self,
+        template: &Template,
+        contents: Contents,
+        scene: &Arc<Scene>,
+        plan: CastlePlan,
+        span: &Span,
+    ) -> Result<(Box<dyn Castle>, BackupRecord)> {
+        let plant = self.laid(scene, plan, span).await?;
+        span.run("template", async |_| template.give(&plant, &contents).await).await?;
+        let castle = started(&plant, span).await?;
+        span.detail("copied from a template");
+        Ok((castle, contents.backup))
+    }
+}
+
+async fn started(plant: &Arc<Plant>, span: &Span) -> Result<Box<dyn Castle>> {
+    let started =
+        span.run("start", async |span| server::start(plant, span).await.map_err(StartError::at_birth));
+    Ok(castle(plant.clone(), started.await?))
 }
 
 async fn initdb(plant: &Plant) -> Result<()> {
@@ -103,6 +159,15 @@ impl Environment for Local {
         span: &'a Span,
     ) -> Work<'a, Box<dyn Castle>> {
         Box::pin(self.born(scene, plan, span))
+    }
+
+    fn birth_with_backup<'a>(
+        &'a self,
+        scene: &'a Arc<Scene>,
+        plan: CastlePlan,
+        span: &'a Span,
+    ) -> Work<'a, (Box<dyn Castle>, BackupRecord)> {
+        Box::pin(self.born_with_backup(scene, plan, span))
     }
 
     fn collect_logs<'a>(&'a self, scene: &'a Scene) -> Work<'a, Vec<LogLine>> {

@@ -47,4 +47,7 @@ pub struct LocalConfig {
     pub store_port: Option<u16>,
     /// A store that is there already, instead of the embedded one.
     pub store: Option<ExternalStore>,
+    /// A directory for templates, from which a castle with its first backup is copied; without it each drill
+    /// makes its own.
+    pub template: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ mod sabotage;
 mod server;
 mod shared_memory;
 mod sweep;
+mod template;
 pub mod tools;
 
 pub use birth::Local;

@@ -6,6 +6,7 @@ use crate::{
     process::{Capsule, Member, SharedMemory},
     tools::Tools,
 };
+use nix::unistd::{Gid, Uid, User, chown};
 use phoenix_core::SegmentSize;
 use phoenix_drill::{CastlePlan, Doing, Error, KeyAfterFire, Repositories, Resource, Result, Scene, Work};
 use phoenix_postgres::{
@@ -126,13 +127,15 @@ impl Plant {
         self.scene.evidence.remark(&shown)
     }
 
-    /// Sets up a fresh PGDATA to listen and to archive.
+    /// Sets up a fresh PGDATA to listen and to archive. The server works in it and finds from there what lies
+    /// beside it: nothing names this drill's own directory, so that a backup comes back in any drill's.
     pub fn configure(&self) -> Result<()> {
+        let victim = self.victim().display().to_string();
         let server = ServerSettings {
             listen: Listen::Socket,
-            socket_directory: self.in_victim("socket"),
+            socket_directory: "../socket".to_owned(),
             port: PORT,
-            archive_command: self.pgbackrest().archive_command(),
+            archive_command: self.pgbackrest().archive_command().replace(&victim, r#""$PWD"/.."#),
             archive_timeout_s: self.config.archive_timeout_s,
             pace: self.config.shipped.pace(),
             shipped: self.config.shipped.postgresql.clone(),
@@ -167,12 +170,17 @@ impl Plant {
     fn give(&self, path: &Path, mode: u32) -> Result<()> {
         let doing = || format!("giving {} to the victim", path.display());
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing(doing())?;
-        if let Some(name) = &self.tools.victim_user {
-            let user = nix::unistd::User::from_name(name).doing(doing())?;
-            let ids = user.map(|user| (user.uid, user.gid));
-            nix::unistd::chown(path, ids.map(|ids| ids.0), ids.map(|ids| ids.1)).doing(doing())?;
+        if let Some((user, group)) = self.owner()? {
+            chown(path, Some(user), Some(group)).doing(doing())?;
         }
         Ok(())
+    }
+
+    /// To whom the victim's files belong, if that is not the harness itself.
+    pub fn owner(&self) -> Result<Option<(Uid, Gid)>> {
+        let Some(name) = &self.tools.victim_user else { return Ok(None) };
+        let user = User::from_name(name).doing(format!("looking for the user {name}"))?;
+        Ok(user.map(|user| (user.uid, user.gid)))
     }
 
     /// The server's SQL.

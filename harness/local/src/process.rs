@@ -6,6 +6,7 @@
 //! Where PID namespaces are forbidden, a guardian does it: a shell that reads from a pipe which only
 //! the harness holds open, and kills what bears the capsule's mark once the pipe is closed.
 
+use nix::sys::signal::Signal::{self, SIGKILL, SIGTERM};
 use phoenix_drill::{Command as Entry, Doing, Evidence, Result, Wait, wait_for};
 use phoenix_postgres::pgbackrest::shell_line;
 use phoenix_repository::Ran;
@@ -212,6 +213,12 @@ impl Member {
         self.child.try_wait().ok().flatten().map(ending)
     }
 
+    /// Asks the process that has this number within the capsule to end in good order.
+    pub fn ask_to_end(&self, inner: u32) {
+        let members = self.child.id().map(members_of).unwrap_or_default();
+        members.into_iter().filter(|&pid| innermost(pid) == Some(inner)).for_each(|pid| send(pid, SIGTERM));
+    }
+
     /// Kills it and everything in its capsule with SIGKILL, and reaps it.
     pub async fn kill(&mut self) -> Result<()> {
         if let Some(pid) = self.child.id() {
@@ -252,10 +259,21 @@ pub(crate) fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// SIGKILL; a process that is gone already is no error.
+/// The number of a process within the innermost namespace that it is in.
+fn innermost(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    numbers.split_whitespace().next_back()?.parse().ok()
+}
+
 fn kill(pid: u32) {
+    send(pid, SIGKILL);
+}
+
+/// A process that is gone already is no error.
+fn send(pid: u32, signal: Signal) {
     if let Ok(pid) = i32::try_from(pid) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal);
     }
 }
 

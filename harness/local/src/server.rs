@@ -1,7 +1,7 @@
 //! The victim's PostgreSQL server: its start, and what its log says.
 
-use crate::plant::Plant;
-use phoenix_drill::{Error, Result, Span, Wait, wait_for};
+use crate::{plant::Plant, process::Member};
+use phoenix_drill::{Doing, Error, Result, Span, Wait, wait_for};
 use phoenix_postgres::Sql;
 use phoenix_repository::StartError;
 use std::{
@@ -13,6 +13,7 @@ use std::{
 
 /// Recovery may replay gigabytes; what fails on the way ends the wait at once.
 const START_DEADLINE: Duration = Duration::from_secs(3600);
+const STOP_DEADLINE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Starts the server and waits until it is a primary that answers.
@@ -25,7 +26,7 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
     *plant.server.lock().await = Some(member);
     let sql = plant.sql();
     let died = wait_for("PostgreSQL to answer as a primary", START_DEADLINE, LOOK, || async {
-        if let Some(ended) = plant.server.lock().await.as_mut().and_then(crate::process::Member::ended) {
+        if let Some(ended) = plant.server.lock().await.as_mut().and_then(Member::ended) {
             return Ok(Wait::Ready(Some(ended)));
         }
         match sql.one("asking whether recovery is over", "SELECT pg_is_in_recovery()").await {
@@ -44,6 +45,22 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
         span.detail(replay);
     }
     Ok(sql)
+}
+
+/// Stops the server as an administrator does who waits for the last client to go: it archives its last
+/// segment, and writes a checkpoint into the next.
+pub(crate) async fn stop(plant: &Plant) -> Result<()> {
+    let doing = "stopping PostgreSQL";
+    let file = fs::read_to_string(plant.data().join("postmaster.pid")).doing(doing)?;
+    let number = file.lines().next().unwrap_or_default().trim().parse().doing(doing)?;
+    plant.server.lock().await.as_ref().inspect(|member| member.ask_to_end(number));
+    let ended = wait_for("PostgreSQL to have stopped", STOP_DEADLINE, LOOK, || async {
+        let ended = plant.server.lock().await.as_mut().and_then(Member::ended);
+        Ok(ended.map_or_else(|| Wait::NotYet("it runs".to_owned()), Wait::Ready))
+    })
+    .await?;
+    *plant.server.lock().await = None;
+    if ended == "exit 0" { Ok(()) } else { Err(Error::unverified(doing, ended)) }
 }
 
 fn read(log: &PathBuf) -> String {

@@ -69,7 +69,8 @@ impl Vault {
         self.cluster_bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note_cluster_bytes(&self, cluster_bytes: u64) {
+    /// Notes how large the cluster is that the last backup holds.
+    pub fn note_cluster_bytes(&self, cluster_bytes: u64) {
         self.cluster_bytes.store(cluster_bytes, Ordering::Relaxed);
     }
 
