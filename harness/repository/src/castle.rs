@@ -1,15 +1,15 @@
 //! A castle, its ashes and its rebirth: the same wherever pgBackRest itself is called to back up and to
 //! restore.
 
-use crate::{Vault, Victim, failed_restore, find_commits, must, take_backup, victim::Ran};
+use crate::{Vault, Victim, explain, failed_restore, find_commits, must, take_backup, victim::Ran};
 use futures::future::BoxFuture;
 use phoenix_core::{
-    Commit, Lsn, RecoveryTarget, WalSegment, Xid,
+    Commit, Finding, Lsn, RecoveryTarget, WalSegment, Xid,
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
-    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, RebirthPlan, Rebirthing, Result, Span,
-    Wait, Work, environment::not_reborn, wait_for,
+    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, Loss, RebirthPlan, Rebirthing, Result,
+    Span, Wait, Work, environment::not_reborn, wait_for,
 };
 use phoenix_postgres::{
     Sql,
@@ -51,6 +51,8 @@ pub trait Ground: Host {
     fn furnish<'a>(&'a self, key: KeyAfterFire, span: &'a Span) -> Work<'a, ()>;
     /// Starts the server and waits until it is a primary that answers.
     fn start<'a>(&'a self, span: &'a Span) -> BoxFuture<'a, Result<Arc<Sql>, StartError>>;
+    /// What the server that was started last has logged, pgBackRest's lines and all.
+    fn recovery_log(&self) -> Work<'_, String>;
     /// The files in PGDATA; `None` once `pg_control`, the last, is among them.
     fn files_restored(&self) -> Work<'_, Option<u64>>;
 }
@@ -127,6 +129,13 @@ impl Castle for Living {
 
     fn segments_in_store(&self) -> Work<'_, BTreeSet<WalSegment>> {
         Box::pin(self.ground.vault().segments())
+    }
+
+    fn explain<'a>(&'a self, loss: &'a Loss) -> Work<'a, Vec<Finding>> {
+        Box::pin(async move {
+            let log = self.ground.recovery_log().await?;
+            Ok(explain(self.ground.vault(), &log, &self.sql, loss).await)
+        })
     }
 
     fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {

@@ -1,15 +1,18 @@
 //! A drill's repository in the store: what the victim is told of it, and what is found in it.
 
 use crate::alterations::Alterations;
-use phoenix_core::{Secret, SegmentSize, WalSegment};
+use phoenix_core::{Secret, SegmentSize, Timeline, WalSegment};
 use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, KeyAfterFire, Repositories, Result};
 use phoenix_postgres::{
     diagnosis::Encryption,
-    pgbackrest::{self, Repository, S3},
+    pgbackrest::{
+        self, Repository, S3,
+        archive::{Archive, History},
+    },
 };
 use phoenix_store::{Credentials, Inspector, ObjectVersion, VersionKind};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -107,9 +110,26 @@ impl Vault {
 
     /// The segments that the store holds.
     pub async fn segments(&self) -> Result<BTreeSet<WalSegment>> {
+        Ok(self.archive().await?.segments.into_keys().collect())
+    }
+
+    /// The archive, as the store lists it.
+    pub async fn archive(&self) -> Result<Archive> {
         let prefix = format!("{}/archive/{}/", self.prefix(), self.stanza);
         let objects = self.inspector()?.list(&prefix).await.doing("listing the archive in the store")?;
-        Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), self.segment_size))
+        let objects = objects.iter().map(|object| (object.key.as_str(), object.bytes));
+        Ok(Archive::of(objects, self.segment_size))
+    }
+
+    /// The histories of timelines that lie there in the clear and can be read.
+    pub async fn histories(&self, archive: &Archive) -> BTreeMap<Timeline, History> {
+        let mut read = BTreeMap::new();
+        for (timeline, key) in &archive.histories {
+            let Ok(inspector) = self.inspector() else { break };
+            let Ok(bytes) = inspector.get(key).await else { continue };
+            read.extend(History::parse(&String::from_utf8_lossy(&bytes)).map(|history| (*timeline, history)));
+        }
+        read
     }
 
     /// Every version of every object of this drill.
