@@ -18,7 +18,7 @@ pub struct Loss {
     pub target: Option<RecoveryTarget>,
     /// Who the cluster was in each of its lives: the born one first, the one that was judged last.
     pub lives: Vec<Identity>,
-    /// The WAL segments that the store held when the victim was last seen dead, if it let itself be asked.
+    /// The WAL segments that the store held when the victim was dead, if it let itself be asked then.
     pub held: Option<BTreeSet<WalSegment>>,
 }
 

@@ -201,7 +201,7 @@ impl Rising {
             let ran = restore.await.doing("waiting for the restore")??;
             if ran.status != Some(0) {
                 let encrypted = ground.vault().encryption(self.key).await;
-                return Err(not_reborn(failed_restore(&ran, encrypted)));
+                return Err(not_reborn(failed_restore(ground.vault(), &ran, encrypted).await));
             }
             let megabytes = ground.vault().cluster_bytes() as f64 / 1e6;
             span.detail(format!("{megabytes:.1} MB · {:.0} MB/s", megabytes / span.elapsed().as_secs_f64()));

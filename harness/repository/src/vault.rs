@@ -1,7 +1,7 @@
 //! A drill's repository in the store: what the victim is told of it, and what is found in it.
 
 use crate::alterations::Alterations;
-use phoenix_core::{Secret, SegmentSize, Timeline, WalSegment};
+use phoenix_core::{Finding, Secret, SegmentSize, Timeline, WalSegment};
 use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, KeyAfterFire, Repositories, Result};
 use phoenix_postgres::{
     diagnosis::Encryption,
@@ -132,6 +132,31 @@ impl Vault {
         read
     }
 
+    /// Says what the store holds where a restore found no backup: nothing, backups without their list, or
+    /// all of it, so that the restore looked elsewhere.
+    pub(crate) async fn look_for_backups(&self, finding: Finding) -> Finding {
+        let prefix = format!("{}/backup/{}/", self.prefix(), self.stanza);
+        let Ok(inspector) = self.inspector() else { return finding };
+        let objects = match inspector.list(&prefix).await {
+            Ok(objects) => objects,
+            Err(error) => return finding.with_evidence([format!("listing {prefix}: {error}")]),
+        };
+        let is_list = |key: &str| key.ends_with("/backup.info") || key.ends_with("/backup.info.copy");
+        let lists = objects.iter().filter(|object| is_list(&object.key)).count();
+        let held =
+            format!("{prefix} in the store holds {} objects, {lists} of them a backup.info", objects.len());
+        let finding = match (objects.len(), lists) {
+            (1.., 0) => {
+                let fix = "bring backup.info or its copy back from an older version of the object; \
+                           `pgbackrest stanza-create` does not list old backups again";
+                let sentence = "the backups are there and their list, backup.info, is not";
+                renamed(finding, "backup-info-missing", sentence, fix)
+            }
+            _ => finding,
+        };
+        finding.with_evidence([held])
+    }
+
     /// Every version of every object of this drill.
     pub async fn versions(&self) -> Result<Vec<ObjectVersion>> {
         self.inspector()?.versions(&format!("{}/", self.prefix())).await.doing("listing the store")
@@ -181,6 +206,11 @@ impl Vault {
             (true, false) => Encryption::WithoutKey,
         })
     }
+}
+
+/// The same evidence for another cause.
+fn renamed(finding: Finding, code: &str, sentence: &str, fix: &str) -> Finding {
+    Finding::certain(code, sentence, fix).with_evidence(finding.evidence)
 }
 
 /// Small segments, so that few rows fill several; PostgreSQL's own where bulk data would fill thousands.

@@ -44,7 +44,11 @@ impl Drill {
             Ok((ashes, held))
         });
         let (ashes, held) = ashes.await?;
-        self.held = held;
+        // what is wiped before it answered has archived nothing: the first fire of a life counts
+        let life = self.scene.life();
+        if self.held.as_ref().is_none_or(|(burned, _)| *burned != life) {
+            self.held = held.map(|held| (life, held));
+        }
         self.report.wipes.push(ashes.inventory().clone());
         self.report.deeds.wipes += 1;
         self.save()?;

@@ -53,7 +53,7 @@ impl Drill {
             backups: self.report.backups.clone(),
             target: self.report.rebirths.last().map(|rebirth| rebirth.target.clone()),
             lives: self.lives.clone(),
-            held: self.held.clone(),
+            held: self.held.as_ref().map(|(_, held)| held.clone()),
         };
         let explained = self.scene.spans.run("explain", async |span| {
             let findings = castle.explain(&loss).await?;

@@ -20,8 +20,8 @@ pub struct Drill {
     pub(crate) announced: Vec<Announced>,
     /// Who the cluster was in each of its lives.
     lives: Vec<Identity>,
-    /// The segments that the store held when the victim was last seen dead, if it let itself be asked.
-    held: Option<BTreeSet<WalSegment>>,
+    /// The life that burned last, and the segments that the store held then, if it let itself be asked.
+    held: Option<(u32, BTreeSet<WalSegment>)>,
     shown: Vec<RowId>,
     assistance: Assistance,
 }
