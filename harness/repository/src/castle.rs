@@ -134,7 +134,7 @@ impl Castle for Living {
     fn explain<'a>(&'a self, loss: &'a Loss) -> Work<'a, Vec<Finding>> {
         Box::pin(async move {
             let log = self.ground.recovery_log().await?;
-            Ok(explain(self.ground.vault(), &log, &self.sql, loss).await)
+            Ok(explain(&*self.ground, &log, &self.sql, loss).await)
         })
     }
 

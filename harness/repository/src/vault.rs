@@ -1,7 +1,7 @@
 //! A drill's repository in the store: what the victim is told of it, and what is found in it.
 
 use crate::alterations::Alterations;
-use phoenix_core::{Finding, Secret, SegmentSize, Timeline, WalSegment};
+use phoenix_core::{Certainty, Finding, Secret, SegmentSize, Timeline, WalSegment};
 use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, KeyAfterFire, Repositories, Result};
 use phoenix_postgres::{
     diagnosis::Encryption,
@@ -146,12 +146,12 @@ impl Vault {
         let held =
             format!("{prefix} in the store holds {} objects, {lists} of them a backup.info", objects.len());
         let finding = match (objects.len(), lists) {
-            (1.., 0) => {
-                let fix = "bring backup.info or its copy back from an older version of the object; \
-                           `pgbackrest stanza-create` does not list old backups again";
-                let sentence = "the backups are there and their list, backup.info, is not";
-                renamed(finding, "backup-info-missing", sentence, fix)
-            }
+            (1.., 0) => Finding {
+                sentence: "the backups are there and their list, backup.info, is not".into(),
+                fix: "bring backup.info or its copy back from an older version of the object".into(),
+                certainty: Certainty::Certain,
+                ..finding
+            },
             _ => finding,
         };
         finding.with_evidence([held])
@@ -206,11 +206,6 @@ impl Vault {
             (true, false) => Encryption::WithoutKey,
         })
     }
-}
-
-/// The same evidence for another cause.
-fn renamed(finding: Finding, code: &str, sentence: &str, fix: &str) -> Finding {
-    Finding::certain(code, sentence, fix).with_evidence(finding.evidence)
 }
 
 /// Small segments, so that few rows fill several; PostgreSQL's own where bulk data would fill thousands.

@@ -190,6 +190,7 @@ pub(super) const CAUSES: &[Cause] = &[
             &["zlib threw"],
             &["lz4 error"],
             &["invalid checksum"],
+            &["416 ("],
         ],
         statuses: &[26],
         code: "backup-damaged",
@@ -247,7 +248,7 @@ pub(super) const CAUSES: &[Cause] = &[
     },
     Cause {
         says: &[],
-        statuses: &[41, 47, 53],
+        statuses: &[41, 47, 53, 64],
         code: "data-directory-not-writable",
         sentence: "the restore may not write where it is to go",
         fix: "give the directory to the user who restores, with mode 0700",

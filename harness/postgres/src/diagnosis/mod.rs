@@ -6,5 +6,5 @@ mod loss;
 mod rebirth;
 mod recovery;
 
-pub use loss::{LossScene, Table, lost};
+pub use loss::{LossScene, Record, Table, lost};
 pub use rebirth::{Encryption, Symptoms, TARGET_MISSED, not_reborn};

@@ -1,6 +1,6 @@
 //! Each cause of a loss, and what to do about it.
 
-use super::{Case, Table};
+use super::{Case, Record, Table};
 use phoenix_core::{Certainty, Finding, Timeline, WalSegment};
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ pub(super) fn find(case: &Case<'_>) -> Finding {
     let causes = [
         another_identity,
         table_missing,
+        archived_by_another,
         tampered,
         stopped_early,
         history_missing,
@@ -51,6 +52,23 @@ fn table_missing(case: &Case<'_>) -> Option<Finding> {
     let fix = "somebody dropped or emptied it, and the replay did so, too: restore to a time before that";
     let sentence = "the table of the rows is not there, although its rows were restored or replayed";
     Some(Finding::certain("table-missing", sentence, fix).with_certainty(certainty))
+}
+
+fn archived_by_another(case: &Case<'_>) -> Option<Finding> {
+    let row = case.first().filter(|_| case.scene.record == Record::Other)?;
+    let segment = WalSegment::containing(case.timeline(row), row.commit.lsn_before, case.size);
+    (case.was_replayed(row) && case.holds(segment) == Some(true)).then(|| {
+        let sentence = format!(
+            "segment {} in the store is not the one that the castle wrote: another cluster on the same \
+             timeline archived it first, and the castle's own never reached the store",
+            case.name(segment)
+        );
+        let fix = "look for a copy of the cluster that archives to this stanza, and fence it; archive-push \
+                   says [045] for each segment that it refuses";
+        let finding = Finding::certain("wal-never-archived", sentence, fix);
+        let evidence = format!("the archived WAL does not hold the commit of xid {}", row.commit.xid);
+        finding.with_certainty(Certainty::Likely).with_evidence([evidence, held_line(case, segment)])
+    })
 }
 
 fn tampered(case: &Case<'_>) -> Option<Finding> {
@@ -204,6 +222,9 @@ fn trouble(said: &str) -> &'static str {
         () if says(&["unable to get address"]) => "the store's name was not found",
         () if says(&["certificate", "[095]"]) => "the store's certificate or its CA was refused",
         () if says(&["cipher header", "outside of section"]) => "the repository's key is missing or wrong",
+        () if says(&["404 (", "FileMissingError"]) => {
+            "the store lists it and says that it is not there (404)"
+        }
         () if says(&["timeout"]) => "the store did not answer in time",
         () if says(&["reset", "unexpected EOF", "unexpected eof"]) => "the connection broke off",
         () if says(&["HostConnectError", "[049]", "unable to connect"]) => "the store could not be reached",
@@ -275,15 +296,15 @@ fn missing(case: &Case<'_>) -> Option<Finding> {
     let fix = "bring the segment back from another copy of the repository or an older version of the \
                object, or take a new full backup; find out who removes objects under archive/: a lifecycle \
                rule, a person, another tool";
-    let (code, sentence) = if gap {
-        (
-            "wal-missing",
-            format!("segment {name} is not in the store although later ones are: replay ended there"),
-        )
+    let finding = if gap {
+        let sentence =
+            format!("segment {name} is not in the store although later ones are: replay ended there");
+        Finding::certain("wal-missing", sentence, fix)
     } else {
-        ("wal-tail-missing", format!("segment {name} and all after it are no longer in the store"))
+        let sentence = format!("segment {name} and all after it are no longer in the store");
+        Finding::certain("wal-tail-missing", sentence, fix)
     };
-    let finding = Finding::certain(code, sentence, fix).with_evidence([format!("{name}: {since}")]);
+    let finding = finding.with_evidence([format!("{name}: {since}")]);
     Some(finding.with_evidence(neighbours).with_evidence(log_of(case, stop)))
 }
 

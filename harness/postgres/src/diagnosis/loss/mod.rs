@@ -24,6 +24,19 @@ pub struct LossScene<'a> {
     pub recovery_log: &'a str,
     /// Whether the table of the rows is there.
     pub table: Table,
+    /// What the archive holds of the first lost row.
+    pub record: Record,
+}
+
+/// What the archived WAL holds where the commit of the first lost row should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// Its commit.
+    Commit,
+    /// Something else: what is archived under this name is not what the castle wrote.
+    Other,
+    /// It was not looked for, or could not be.
+    Unknown,
 }
 
 /// Whether the table of the rows is there.
@@ -77,9 +90,16 @@ impl Case<'_> {
         if let Some(last) = recovery.restored.iter().max_by_key(|segment| (segment.number, segment.timeline))
         {
             let beyond = self.beyond(*last);
-            if let Some((segment, _)) = recovery.no_record.as_ref().filter(|(segment, _)| {
-                segment.number == last.number && self.exists(|other| other.number > segment.number)
-            }) {
+            // a record that should begin within a whole segment and does not is damage, unless the next
+            // segment was asked for: then it is what follows the switch
+            let asked = |unfetched: &Unfetched| unfetched.file == self.name(beyond);
+            let went_on = self.recovery.unfetched.iter().any(asked);
+            let told = !self.recovery.unfetched.is_empty() && !went_on;
+            let no_record = recovery.no_record.as_ref().filter(|(segment, _)| {
+                let later = || self.exists(|other| other.number > segment.number);
+                segment.number == last.number && (told || (!went_on && later()))
+            });
+            if let Some((segment, _)) = no_record {
                 return Some(*segment);
             }
             return Some(beyond);

@@ -50,6 +50,7 @@ struct Given {
     ids: &'static [&'static str],
     histories: BTreeMap<Timeline, History>,
     table: Table,
+    record: Record,
     log: String,
 }
 
@@ -76,6 +77,7 @@ fn given(log: &str, lost_from: u64) -> Given {
         ids: &["15-1"],
         histories: BTreeMap::new(),
         table: Table::There,
+        record: Record::Unknown,
         log: log.to_owned(),
     }
 }
@@ -119,6 +121,7 @@ impl Given {
             histories: &self.histories,
             recovery_log: &self.log,
             table: self.table,
+            record: self.record,
         })
     }
 
@@ -292,6 +295,28 @@ fn rows_that_are_wrong_though_all_was_replayed_were_tampered_with() {
     given(recorded!("control"), 12).is("rows-tampered", Likely, &["1 lost though replayed"]);
 }
 
+/// A copy of the cluster archives its own segment C first; the castle's is refused.
+#[test]
+fn a_segment_that_somebody_else_wrote_is_not_the_castles() {
+    let mut twin = given(recorded!("control"), 12);
+    twin.record = Record::Other;
+    twin.is("wal-never-archived", Likely, &["00000001000000000000000C", "archived it first"]);
+    twin.record = Record::Commit;
+    twin.is("rows-tampered", Likely, &[]);
+}
+
+/// Where compressed pages are overwritten by nothing, no damage is seen: a record just does not begin.
+#[test]
+fn a_record_that_does_not_begin_within_a_whole_segment_is_damage() {
+    let log = recorded!("uncompressed").replace(
+        "incorrect resource manager data checksum in record at 0/A02040",
+        "invalid record length at 0/A02040: wanted 24, got 0",
+    );
+    given(&log, 10).is("wal-damaged", Likely, &[A, "invalid record length at 0/A02040"]);
+    let last = given(&log, 10).without(11..=12).never_held();
+    last.is("wal-damaged", Likely, &[A]);
+}
+
 #[test]
 fn a_table_that_is_gone_is_named() {
     let mut dropped = given(recorded!("control"), 8);
@@ -321,6 +346,7 @@ fn what_is_not_known_is_said_to_be() {
         histories: &case.histories,
         recovery_log: "",
         table: Table::There,
+        record: Record::Unknown,
     });
     assert_eq!((found[0].code.as_str(), found[0].certainty), ("loss-unexplained", Unsure));
     assert!(found[0].evidence.iter().any(|line| line.contains("the store does not answer")), "{found:#?}");
