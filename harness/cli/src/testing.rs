@@ -23,20 +23,27 @@ pub enum Place {
 pub async fn play(place: Place, scenario: &str, change: impl FnOnce(&mut Settings)) -> Result<Played> {
     let mut settings = Settings { evidence: evidence(), ..Settings::default() };
     change(&mut settings);
-    let place = match place {
+    play_in(of(place), scenario, settings).await
+}
+
+fn of(place: Place) -> run::Place {
+    match place {
         Place::Local => run::Place::Local(Box::default()),
         Place::Containers => run::Place::Containers(Box::new(containers())),
         Place::Cluster => run::Place::Cluster(Box::new(cluster())),
-    };
-    play_in(place, scenario, settings).await
+    }
 }
 
-/// Plays a defect of the catalogue, with as few rows as tell the difference.
+/// Plays a defect of the catalogue, with as few rows as tell the difference, and on this machine in a castle
+/// from the template.
 pub async fn play_defect(place: Place, defect: &str, target: Target) -> Result<Played> {
-    play(place, defect, |settings| {
-        (settings.rows, settings.target, settings.keep) = (200, target, Keep::Never);
-    })
-    .await
+    let (rows, keep) = (200, Keep::Never);
+    let settings = Settings { evidence: evidence(), rows, keep, target, ..Settings::default() };
+    let place = match place {
+        Place::Local => run::Place::Local(Box::new(with_template())),
+        place => of(place),
+    };
+    play_in(place, defect, settings).await
 }
 
 /// Plays a scenario in an environment that is set up in its own way.

@@ -251,6 +251,33 @@ fn the_table_of_scenarios_is_what_the_program_says() {
     table("docs/scenarios.md", &wanted);
 }
 
+/// The codes of the findings in a piece of source.
+fn codes_in(source: &str) -> impl Iterator<Item = String> {
+    let literal = |text: &str| text.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned);
+    ["Finding::certain(", "        code: "]
+        .into_iter()
+        .flat_map(move |mark| source.split(mark).skip(1).filter_map(literal).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_table_of_findings_is_complete() {
+    let tree = Tree::of_the_house();
+    let mut made = BTreeSet::new();
+    for path in tree.files(".rs").filter(|path| path.starts_with("harness/") && path.contains("/src/")) {
+        let text = tree.read(&path);
+        let source = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        made.extend(codes_in(source));
+    }
+    let page = tree.read("docs/troubleshooting.md");
+    let told: BTreeSet<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | ").map(|(code, _)| code.to_owned()))
+        .filter(|code| !code.contains(' '))
+        .collect();
+    assert!(made.len() > 40, "those are not all codes: {made:?}");
+    assert_eq!(made, told, "docs/troubleshooting.md and the source do not name the same codes");
+}
+
 /// Every binary with tests has its row in the table of tests, and every profile its word.
 #[test]
 fn the_table_of_tests_is_complete() {

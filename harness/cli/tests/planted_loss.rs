@@ -150,6 +150,8 @@ async fn find_the_missing_segment<E: Faulty>(
     let report = &played.report;
     assert_eq!(report.verdict, Some(expected), "{:#?}", report.findings);
     assert_eq!(report.findings.iter().find(|finding| finding.code == "log-gate"), None);
+    // a castle that came back whole has nothing to be explained
+    assert_eq!(report.findings.is_empty(), planted == Planted::Nothing, "{:#?}", report.findings);
     // the fault really happened, or nothing was planted
     assert_eq!(report.faults.is_empty(), planted == Planted::Nothing, "{:?}", report.faults);
     // a sealed failure is wiped before the naive rebirth, and what came of it is one outage
@@ -169,6 +171,12 @@ async fn find_the_missing_segment<E: Faulty>(
 
     // exactly the rows from the missing segment on are lost; a commit on the border may be either
     let begins = *begins.lock().unwrap();
+    let segment = WalSegment::containing(Timeline(1), begins, SegmentSize::MIN).name(SegmentSize::MIN);
+    let found = report.findings.iter().find(|finding| finding.code == "wal-missing");
+    let found = found.unwrap_or_else(|| panic!("{:#?}", report.findings));
+    assert!(found.sentence.contains(&segment), "not {segment}: {found:#?}");
+    let neighbours = found.evidence.iter().filter(|line| line.contains("the segment before it: "));
+    assert_eq!(neighbours.count(), 1, "{found:#?}");
     let account = report.account.as_ref().unwrap();
     let lost = |row| account.lost.iter().any(|lost| lost.row == row);
     for attempt in phoenix_core::ledger::attempts(&ledger_of(&played).unwrap()).unwrap().into_values() {

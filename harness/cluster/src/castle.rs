@@ -11,11 +11,11 @@ use phoenix_core::{
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
-    Ashes, BackupKind, Castle, Database, Error, RebirthPlan, Rebirthing, Result, Scene, Span, Wait, Work,
-    wait_for,
+    Ashes, BackupKind, Castle, Database, Error, Loss, RebirthPlan, Rebirthing, Result, Scene, Span, Wait,
+    Work, wait_for,
 };
 use phoenix_postgres::Sql;
-use phoenix_repository::{find_commits, take_backup};
+use phoenix_repository::{explain, find_commits, take_backup};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -132,6 +132,14 @@ impl Castle for Living {
                     scene.spans.run("first new backup", async |_| self.first_backup().await).await
                 }
             }
+        })
+    }
+
+    fn explain<'a>(&'a self, loss: &'a Loss) -> Work<'a, Vec<Finding>> {
+        Box::pin(async move {
+            // the operator recovers in the container that restores
+            let log = self.plant.standing()?.logs.text();
+            Ok(explain(&*self.plant, &log, &self.sql, loss).await)
         })
     }
 

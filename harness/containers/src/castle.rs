@@ -65,6 +65,10 @@ impl Ground for Plant {
         Box::pin(server::start(self, span))
     }
 
+    fn recovery_log(&self) -> Work<'_, String> {
+        Box::pin(async { self.yard.keep_log(&self.container().await?.name).await })
+    }
+
     fn files_restored(&self) -> Work<'_, Option<u64>> {
         Box::pin(async {
             let script = format!("[ -e {DATA}/global/pg_control ] && echo || find {DATA} -type f | wc -l");

@@ -1,7 +1,7 @@
 //! What an environment is to a scenario: a place where a castle can be born, destroyed and reborn.
 //! All traits are object-safe, so that the program can choose an environment at run time.
 
-use crate::{LogLine, Result, Scene, Span};
+use crate::{LogLine, Loss, Result, Scene, Span};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use phoenix_core::{
@@ -281,6 +281,10 @@ pub trait Castle: Send + Sync {
     /// backup.
     fn settle<'a>(&'a self, _scene: &'a Scene) -> Work<'a, ()> {
         Box::pin(async { Ok(()) })
+    }
+    /// Why rows did not come back as was promised, as far as it can tell: the surest cause first.
+    fn explain<'a>(&'a self, _loss: &'a Loss) -> Work<'a, Vec<Finding>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
     /// Destroys it: SIGKILL, then everything it had, proven by an inventory. Anything left is an error.
     fn wipe<'a>(self: Box<Self>, span: &'a Span) -> Work<'a, Box<dyn Ashes>>;

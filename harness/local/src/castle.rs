@@ -55,6 +55,10 @@ impl Ground for Plant {
         Box::pin(server::start(self, span))
     }
 
+    fn recovery_log(&self) -> Work<'_, String> {
+        Box::pin(async { Ok(server::read(&server::log(self))) })
+    }
+
     fn files_restored(&self) -> Work<'_, Option<u64>> {
         Box::pin(async {
             let files = count_files(&self.data());

@@ -18,8 +18,8 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// Starts the server and waits until it is a primary that answers.
 pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartError> {
-    let number = plant.starts.fetch_add(1, Ordering::Relaxed) + 1;
-    let log = plant.scene.evidence.log(&format!("postgres-{number}.log"));
+    plant.starts.fetch_add(1, Ordering::Relaxed);
+    let log = log(plant);
     let program = plant.tools.postgres_bin.join("postgres").display().to_string();
     let argv = [program, "-D".to_owned(), plant.data().display().to_string()];
     let member = plant.capsule.start(&plant.scene.evidence, "postgres", &argv, &log)?;
@@ -63,6 +63,13 @@ pub(crate) async fn stop(plant: &Plant) -> Result<()> {
     if ended == "exit 0" { Ok(()) } else { Err(Error::unverified(doing, ended)) }
 }
 
-fn read(log: &PathBuf) -> String {
+/// The log of the server that was started last.
+pub(crate) fn log(plant: &Plant) -> PathBuf {
+    let number = plant.starts.load(Ordering::Relaxed);
+    plant.scene.evidence.log(&format!("postgres-{number}.log"))
+}
+
+/// What a log says, lossily decoded; nothing if it is not there.
+pub(crate) fn read(log: &PathBuf) -> String {
     fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

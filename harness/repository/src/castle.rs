@@ -1,14 +1,14 @@
 //! A castle, its ashes and its rebirth: the same wherever pgBackRest itself is called to back up and to
 //! restore.
 
-use crate::{Vault, Victim, failed_restore, find_commits, must, take_backup, victim::Ran};
+use crate::{Vault, Victim, explain, failed_restore, find_commits, must, take_backup, victim::Ran};
 use futures::future::BoxFuture;
 use phoenix_core::{
-    Commit, Lsn, RecoveryTarget, WalSegment, Xid,
+    Commit, Finding, Lsn, RecoveryTarget, WalSegment, Xid,
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
-    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, Raised, RebirthPlan, Rebirthing, Result,
+    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, Loss, Raised, RebirthPlan, Rebirthing, Result,
     Span, Wait, Work, environment::not_reborn, wait_for,
 };
 use phoenix_postgres::{
@@ -51,6 +51,8 @@ pub trait Ground: Host {
     fn furnish<'a>(&'a self, key: KeyAfterFire, span: &'a Span) -> Work<'a, ()>;
     /// Starts the server and waits until it is a primary that answers.
     fn start<'a>(&'a self, span: &'a Span) -> BoxFuture<'a, Result<Arc<Sql>, StartError>>;
+    /// What the server that was started last has logged, pgBackRest's lines and all.
+    fn recovery_log(&self) -> Work<'_, String>;
     /// The files in PGDATA; `None` once `pg_control`, the last, is among them.
     fn files_restored(&self) -> Work<'_, Option<u64>>;
 }
@@ -129,6 +131,13 @@ impl Castle for Living {
         Box::pin(self.ground.vault().segments())
     }
 
+    fn explain<'a>(&'a self, loss: &'a Loss) -> Work<'a, Vec<Finding>> {
+        Box::pin(async move {
+            let log = self.ground.recovery_log().await?;
+            Ok(explain(&*self.ground, &log, &self.sql, loss).await)
+        })
+    }
+
     fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
         Box::pin(burn(self.ground))
     }
@@ -194,7 +203,7 @@ impl Rising {
             let ran = (&mut restore.0).await.doing("waiting for the restore")??;
             if ran.status != Some(0) {
                 let encrypted = ground.vault().encryption(self.key).await;
-                return Err(not_reborn(failed_restore(&ran, encrypted)));
+                return Err(not_reborn(failed_restore(ground.vault(), &ran, encrypted).await));
             }
             let megabytes = ground.vault().cluster_bytes() as f64 / 1e6;
             span.detail(format!("{megabytes:.1} MB · {:.0} MB/s", megabytes / span.elapsed().as_secs_f64()));
@@ -228,7 +237,12 @@ impl Rebirthing for Rising {
         Box::pin(async move {
             match self.rise(span).await {
                 Ok(castle) => Ok(Raised::Castle(castle)),
-                Err(Error::NotReborn(finding)) => Ok(Raised::Failed { finding, remains: Some(self) }),
+                Err(Error::NotReborn(finding)) => {
+                    // what could not be restored will not be restored to another target
+                    let restored = self.ground.files_restored().await?.is_none();
+                    let remains = restored.then_some(self as Box<dyn Rebirthing>);
+                    Ok(Raised::Failed { finding, remains })
+                }
                 Err(error) => Err(error),
             }
         })

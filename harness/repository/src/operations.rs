@@ -1,6 +1,6 @@
 //! Backups, commit records, and what a failed restore says.
 
-use crate::{Host, Ran, victim::must};
+use crate::{Host, Ran, Vault, victim::must};
 use phoenix_core::{Commit, Finding, Lsn, WalSegment, Xid, report::BackupRecord};
 use phoenix_drill::{Doing, Error, Result, Span};
 use phoenix_postgres::{
@@ -59,13 +59,14 @@ pub async fn find_commits(
     Ok(waldump::records_of(commits.iter().map(|commit| commit.xid), &found))
 }
 
-/// Why a restore failed.
-pub(crate) fn failed_restore(ran: &Ran, encrypted: Option<Encryption>) -> Finding {
+/// Why a restore failed. Where pgBackRest found no backup, the store says whether there is one.
+pub(crate) async fn failed_restore(vault: &Vault, ran: &Ran, encrypted: Option<Encryption>) -> Finding {
     let restore_output = format!("{}{}", ran.stdout, ran.stderr);
-    diagnosis::not_reborn(&Symptoms {
+    let finding = diagnosis::not_reborn(&Symptoms {
         restore_status: ran.status,
         restore_output,
         server_log: String::new(),
         encrypted,
-    })
+    });
+    if finding.code == "no-backup-set" { vault.look_for_backups(finding).await } else { finding }
 }

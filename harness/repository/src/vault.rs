@@ -1,20 +1,27 @@
 //! A drill's repository in the store: what the victim is told of it, and what is found in it.
 
 use crate::alterations::Alterations;
-use phoenix_core::{Secret, SegmentSize, WalSegment};
+use phoenix_core::{Certainty, Finding, Secret, SegmentSize, Timeline, WalSegment};
 use phoenix_drill::{CastlePlan, Doing, Encrypted, Error, KeyAfterFire, Repositories, Result};
 use phoenix_postgres::{
     diagnosis::Encryption,
-    pgbackrest::{self, Repository, S3},
+    pgbackrest::{
+        self, Repository, S3,
+        archive::{Archive, History},
+    },
 };
 use phoenix_store::{Credentials, Inspector, ObjectVersion, VersionKind};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
+
+/// How long the store may take to be looked at when something failed.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// The name of the stanza in every repository.
 pub const STANZA: &str = "castle";
@@ -108,9 +115,51 @@ impl Vault {
 
     /// The segments that the store holds.
     pub async fn segments(&self) -> Result<BTreeSet<WalSegment>> {
+        Ok(self.archive().await?.segments.into_keys().collect())
+    }
+
+    /// The archive, as the store lists it.
+    pub async fn archive(&self) -> Result<Archive> {
         let prefix = format!("{}/archive/{}/", self.prefix(), self.stanza);
         let objects = self.inspector()?.list(&prefix).await.doing("listing the archive in the store")?;
-        Ok(pgbackrest::archive::segments(objects.iter().map(|object| object.key.as_str()), self.segment_size))
+        let objects = objects.iter().map(|object| (object.key.as_str(), object.bytes));
+        Ok(Archive::of(objects, self.segment_size))
+    }
+
+    /// The histories of timelines that lie there in the clear and can be read.
+    pub async fn histories(&self, archive: &Archive) -> BTreeMap<Timeline, History> {
+        let mut read = BTreeMap::new();
+        for (timeline, key) in &archive.histories {
+            let Ok(inspector) = self.inspector() else { break };
+            let Ok(bytes) = inspector.get(key).await else { continue };
+            read.extend(History::parse(&String::from_utf8_lossy(&bytes)).map(|history| (*timeline, history)));
+        }
+        read
+    }
+
+    /// Says what the store holds where a restore found no backup: nothing, backups without their list, or
+    /// all of it, so that the restore looked elsewhere.
+    pub(crate) async fn look_for_backups(&self, finding: Finding) -> Finding {
+        let prefix = format!("{}/backup/{}/", self.prefix(), self.stanza);
+        let Ok(inspector) = self.inspector() else { return finding };
+        let objects = match inspector.list(&prefix).await {
+            Ok(objects) => objects,
+            Err(error) => return finding.with_evidence([format!("listing {prefix}: {error}")]),
+        };
+        let is_list = |key: &str| key.ends_with("/backup.info") || key.ends_with("/backup.info.copy");
+        let lists = objects.iter().filter(|object| is_list(&object.key)).count();
+        let held =
+            format!("{prefix} in the store holds {} objects, {lists} of them a backup.info", objects.len());
+        let finding = match (objects.len(), lists) {
+            (1.., 0) => Finding {
+                sentence: "the backups are there and their list, backup.info, is not".into(),
+                fix: "bring backup.info or its copy back from an older version of the object".into(),
+                certainty: Certainty::Certain,
+                ..finding
+            },
+            _ => finding,
+        };
+        finding.with_evidence([held])
     }
 
     /// Every version of every object of this drill.
@@ -154,7 +203,9 @@ impl Vault {
     /// after this had the key.
     pub async fn encryption(&self, key: KeyAfterFire) -> Option<Encryption> {
         let object = format!("{}/backup/{}/backup.info", self.prefix(), self.stanza);
-        let head = self.inspector().ok()?.get(&object).await.ok()?;
+        // the store may be what failed: it is not waited for
+        let inspector = self.inspector().ok()?;
+        let head = tokio::time::timeout(GLANCE, inspector.get(&object)).await.ok()?.ok()?;
         let has_key = self.cipher.is_some() && key == KeyAfterFire::Kept;
         Some(match (pgbackrest::is_encrypted(&head), has_key) {
             (false, _) => Encryption::None,

@@ -61,7 +61,7 @@ impl Drill {
 
     /// Waits until the store holds a whole segment written after the last backup, unasked.
     pub async fn first_segment_after_backup(&mut self, castle: &dyn Castle) -> Result<()> {
-        let (Some(source), Some(backup)) = (self.source, self.report.backups.last()) else {
+        let (Some(source), Some(backup)) = (self.source(), self.report.backups.last()) else {
             return Err(Error::Demand("there was no castle with a backup".into()));
         };
         let stop = WalSegment::ending_at(source.timeline, backup.interval.stop, source.segment_size);
@@ -89,7 +89,7 @@ impl Drill {
     /// Counts what the store held when the victim was dead, and gives the end of its last segment on
     /// the source's timeline that can be reached from the last backup without a gap.
     pub async fn end_of_store(&mut self, ashes: &dyn Ashes) -> Result<Lsn> {
-        let (Some(source), Some(backup)) = (self.source, self.report.backups.last()) else {
+        let (Some(source), Some(backup)) = (self.source(), self.report.backups.last()) else {
             return Err(Error::Demand("there was no castle with a backup".into()));
         };
         let (timeline, size) = (source.timeline, source.segment_size);

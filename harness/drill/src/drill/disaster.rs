@@ -38,9 +38,17 @@ impl Drill {
                 return Err(Error::Demand(format!("the wipe left {}: {left}", counts.join(", "))));
             }
             span.detail(format!("{} · nothing left: {}", inventory.method, counts.join(", ")));
-            Ok(ashes)
+            // so that, if rows are lost, it can be told whether the store ever had them; if it cannot be asked
+            // now, nothing but that is lost
+            let held = ashes.segments_in_store().await.ok();
+            Ok((ashes, held))
         });
-        let ashes = ashes.await?;
+        let (ashes, held) = ashes.await?;
+        // what is wiped before it answered has archived nothing: the first fire of a life counts
+        let life = self.scene.life();
+        if self.held.as_ref().is_none_or(|(burned, _)| *burned != life) {
+            self.held = held.map(|held| (life, held));
+        }
         self.report.wipes.push(ashes.inventory().clone());
         self.report.deeds.wipes += 1;
         self.save()?;
@@ -162,7 +170,7 @@ impl Drill {
         target: RecoveryTarget,
         restore: impl AsyncFnOnce(&Span) -> Result<Box<dyn Castle>>,
     ) -> Result<Box<dyn Castle>> {
-        let (scene, source) = (&self.scene, self.source);
+        let (scene, source) = (&self.scene, self.source());
         let back = scene.spans.run("rebirth", async |span| {
             let castle = restore(span).await?;
             let identity = castle.database().identity().await?;
@@ -183,7 +191,7 @@ impl Drill {
         scene.life.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let system_identifier = identity.system_identifier;
         self.report.rebirths.push(RebirthRecord { target, timeline, system_identifier });
-        self.source = Some(identity);
+        self.lives.push(identity);
         self.save()?;
         Ok(castle)
     }

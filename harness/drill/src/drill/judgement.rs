@@ -1,9 +1,9 @@
 //! The account, the verdict, and where each row came back from.
 
 use super::Drill;
-use crate::{Castle, Doing, Result};
+use crate::{Castle, Doing, Loss, Result};
 use phoenix_core::{
-    Account, Commit, Entry, Finding, Lsn, Promise, Provenance, RowId, Verdict, Xid, layers,
+    Account, Certainty, Commit, Entry, Fault, Finding, Lsn, Promise, Provenance, RowId, Verdict, Xid, layers,
     ledger::{self, Outcome},
     report::{BackupRecord, ProvenanceCount},
     rpo, verdict,
@@ -32,6 +32,7 @@ impl Drill {
         let rpo = phoenix_core::Rpo::measure(&account, &entries, self.assistance);
         self.report.over_budget = rpo::over_budget(&self.report.budget, self.report.rto, Some(&rpo));
         self.report.over_budget.extend(layers::over_budget(&self.scene.layers()));
+        self.explain(castle, &verdict, &account, promise).await;
         (self.report.rpo, self.report.promise, self.report.account) =
             (Some(rpo), Some(promise), Some(account));
         self.save()?;
@@ -40,6 +41,38 @@ impl Drill {
             self.report.findings.push(Finding::certain("not-settled", error.chain(), fix));
         }
         Ok(verdict)
+    }
+
+    /// Says why rows did not come back as was promised. That it cannot be found out is a finding of its
+    /// own, and no reason to drop the verdict.
+    async fn explain(&mut self, castle: &dyn Castle, verdict: &Verdict, account: &Account, promise: Promise) {
+        let Verdict::Invalid { fault } = verdict else { return };
+        let loss = Loss {
+            account: account.clone(),
+            promise,
+            backups: self.report.backups.clone(),
+            target: self.report.rebirths.last().map(|rebirth| rebirth.target.clone()),
+            lives: self.lives.clone(),
+            held: self.held.as_ref().map(|(_, held)| held.clone()),
+        };
+        let explained = self.scene.spans.run("explain", async |span| {
+            let findings = castle.explain(&loss).await?;
+            span.detail(findings.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>().join(", "));
+            Ok(findings)
+        });
+        let fix =
+            "read the logs and ledger.jsonl in the evidence: what is lost begins with the first row there";
+        let findings = explained.await.unwrap_or_else(|error| {
+            let sentence = format!("the cause could not be looked for: {}", error.chain());
+            vec![Finding::certain("not-explained", sentence, fix).with_certainty(Certainty::Unsure)]
+        });
+        let must_be_explained = matches!(fault, Fault::Loss | Fault::Corrupt);
+        if findings.is_empty() && must_be_explained {
+            let sentence = "nothing is known here of why rows did not come back as was promised";
+            let unexplained = Finding::certain("loss-unexplained", sentence, fix);
+            self.report.findings.push(unexplained.with_certainty(Certainty::Unsure));
+        }
+        self.report.findings.extend(findings);
     }
 
     /// Says of every row that came back where it came back from. The last backup counts; where the

@@ -10,23 +10,26 @@ mod writing;
 pub use writing::Writers;
 
 use crate::{Announced, Castle, CastlePlan, Environment, Error, Identity, Result, Scene};
-use phoenix_core::{Deeds, Report, RowId, report::BackupRecord, rpo::Assistance};
-use std::sync::Arc;
+use phoenix_core::{Deeds, Report, RowId, WalSegment, report::BackupRecord, rpo::Assistance};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// One drill under way.
 pub struct Drill {
     pub(crate) scene: Arc<Scene>,
     pub(crate) report: Report,
     pub(crate) announced: Vec<Announced>,
-    source: Option<Identity>,
+    /// Who the cluster was in each of its lives.
+    lives: Vec<Identity>,
+    /// The life that burned last, and the segments that the store held then, if it let itself be asked.
+    held: Option<(u32, BTreeSet<WalSegment>)>,
     shown: Vec<RowId>,
     assistance: Assistance,
 }
 
 impl Drill {
     pub(crate) fn new(scene: Arc<Scene>, report: Report) -> Self {
-        let (announced, shown) = (Vec::new(), Vec::new());
-        Self { scene, report, announced, source: None, shown, assistance: Assistance::Assisted }
+        let (announced, lives, shown) = (Vec::new(), Vec::new(), Vec::new());
+        Self { scene, report, announced, lives, held: None, shown, assistance: Assistance::Assisted }
     }
 
     /// What this drill is asked to do.
@@ -47,6 +50,11 @@ impl Drill {
     /// Changes what this drill must do at least for a green to mean something.
     pub fn demand(&mut self, demand: Deeds) {
         self.report.demand = demand;
+    }
+
+    /// Who the cluster is in the life that it lives now.
+    fn source(&self) -> Option<Identity> {
+        self.lives.last().copied()
     }
 
     /// Without this the drill proves nothing.
@@ -107,7 +115,7 @@ impl Drill {
     }
 
     fn note_birth(&mut self, place: &(impl Environment + ?Sized), identity: Identity) {
-        self.source = Some(identity);
+        self.lives = vec![identity];
         let properties = &mut self.report.properties;
         properties.insert("system_identifier".into(), identity.system_identifier.to_string());
         properties.insert("wal_segment_bytes".into(), identity.segment_size.bytes().to_string());

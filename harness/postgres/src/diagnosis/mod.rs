@@ -1,0 +1,10 @@
+//! What went wrong, from what pgBackRest, PostgreSQL and the store say: why a cluster did not come back, and
+//! why rows did not.
+
+mod causes;
+mod loss;
+mod rebirth;
+mod recovery;
+
+pub use loss::{LossScene, Record, Table, lost};
+pub use rebirth::{Encryption, Symptoms, TARGET_MISSED, not_reborn};
