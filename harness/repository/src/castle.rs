@@ -8,8 +8,8 @@ use phoenix_core::{
     report::{BackupRecord, Inventory},
 };
 use phoenix_drill::{
-    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, Loss, Raised, RebirthPlan, Rebirthing, Result,
-    Span, Wait, Work, environment::not_reborn, wait_for,
+    Ashes, BackupKind, Castle, Database, Doing, Error, KeyAfterFire, Loss, Raised, RebirthPlan, Rebirthing,
+    Result, Span, Wait, Work, environment::not_reborn, wait_for,
 };
 use phoenix_postgres::{
     Sql,
