@@ -70,7 +70,9 @@ fn alarming(symptoms: &Symptoms) -> Vec<String> {
         text.lines().filter(telling).map(|line| line.trim().chars().take(400).collect()).collect()
     };
     let mut lines = of(&symptoms.restore_output, &["WARN:", "ERROR:", "Error: "]);
-    lines.extend(of(&symptoms.server_log, &["FATAL:", "PANIC:", " WARN: ", " ERROR: ", VERSIONS]));
+    // pgBackRest's own begin a line where it writes them to standard error, and are continued below
+    let server = ["FATAL:", "PANIC:", " WARN: ", "WARN: repo", " ERROR: ", "ERROR: [", "Error: ", VERSIONS];
+    lines.extend(of(&symptoms.server_log, &server));
     let mut said = BTreeSet::new();
     lines.retain(|line| said.insert(line.clone()));
     lines.truncate(20);
