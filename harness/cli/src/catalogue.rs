@@ -37,7 +37,7 @@ macro_rules! scenarios {
                 $(
                     if let Some((defect, family)) = super::$defects::find(name) {
                         let about = Scenario::of(defect, &settings)?;
-                        let lost = phoenix_drill::ending(defect, &settings)?.lost;
+                        let lost = phoenix_drill::defects::ending(defect, &settings)?.lost;
                         let play = async |drill: &mut phoenix_drill::Drill, place: &$type| {
                             super::$defects::play(family, drill, place, defect, lost).await
                         };

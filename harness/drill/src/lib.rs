@@ -4,6 +4,7 @@
 //! store, no Docker.
 
 pub mod capabilities;
+pub mod defects;
 pub mod drill;
 pub mod environment;
 pub mod error;
@@ -34,7 +35,7 @@ pub use log_gate::{Announced, LogLine};
 pub use loss::Loss;
 pub use register::{Register, Resource};
 pub use sabotage::Sabotage;
-pub use scenario::{Scenario, ending};
+pub use scenario::Scenario;
 pub use scene::Scene;
 pub use settings::{Keep, Settings, Target};
 pub use span::{Reporter, Span, Spans};

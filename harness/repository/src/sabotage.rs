@@ -181,7 +181,11 @@ async fn arm(
             "leave the store out of castle.toml: the drill's own does",
         )
     })?;
-    let (effect, operation) = (effect(fault.misdeed), operation(fault.request));
+    let (effect, operation) = match fault.misdeed {
+        // what is not there is not listed either
+        Misdeed::Lost => (StorageFault::Lost.into(), Operation::Any),
+        misdeed => (effect(misdeed), operation(fault.request)),
+    };
     let label = |number: u32| format!("{:?} on {:?} ({number})", fault.misdeed, fault.on);
     let mut evidence = Vec::new();
     for key in objects::matches(ground.vault(), fault, marks).await? {

@@ -5,12 +5,12 @@ use phoenix_core::{
     Defect, Verdict,
     defect::{Choice, Lost},
 };
-use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage};
+use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage, defects};
 use std::sync::LazyLock;
 
 /// The loud failures.
 pub static DEFECTS: LazyLock<Vec<Defect>> = LazyLock::new(|| {
-    Defect::family("loud-failure", include_str!("../../../fixtures/defects/loud-failure.toml"))
+    defects::family("loud-failure", include_str!("../../../fixtures/defects/loud-failure.toml"))
 });
 
 /// Plays a defect that must keep the castle from coming back.

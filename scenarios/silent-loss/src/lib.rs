@@ -5,17 +5,18 @@ use phoenix_core::{
     Defect, Verdict,
     defect::{Choice, Lost},
 };
-use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage};
+use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage, defects};
 use std::sync::LazyLock;
 
 /// The silent losses.
 pub static DEFECTS: LazyLock<Vec<Defect>> = LazyLock::new(|| {
-    Defect::family("silent-loss", include_str!("../../../fixtures/defects/silent-loss.toml"))
+    defects::family("silent-loss", include_str!("../../../fixtures/defects/silent-loss.toml"))
 });
 
 /// What looks like a defect and costs no row.
-pub static LOOK_ALIKES: LazyLock<Vec<Defect>> =
-    LazyLock::new(|| Defect::family("look-alike", include_str!("../../../fixtures/defects/look-alike.toml")));
+pub static LOOK_ALIKES: LazyLock<Vec<Defect>> = LazyLock::new(|| {
+    defects::family("look-alike", include_str!("../../../fixtures/defects/look-alike.toml"))
+});
 
 /// Plays a defect that is to cost these rows.
 pub async fn play(

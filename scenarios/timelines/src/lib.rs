@@ -2,12 +2,12 @@
 //! the right branch. Twins, rivals and abandoned branches are planted.
 
 use phoenix_core::{Defect, RecoveryTarget, Verdict, defect::Lost};
-use phoenix_drill::{CastlePlan, Drill, Result, Sabotage};
+use phoenix_drill::{CastlePlan, Drill, Result, Sabotage, defects};
 use std::sync::LazyLock;
 
 /// What can go wrong with timelines.
 pub static DEFECTS: LazyLock<Vec<Defect>> =
-    LazyLock::new(|| Defect::family("timelines", include_str!("../../../fixtures/defects/timelines.toml")));
+    LazyLock::new(|| defects::family("timelines", include_str!("../../../fixtures/defects/timelines.toml")));
 
 /// Plays two lives, with a defect in the second that is to cost these rows.
 pub async fn play(

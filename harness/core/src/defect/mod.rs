@@ -53,28 +53,6 @@ pub struct Defect {
     pub sealed: Option<Ending>,
 }
 
-impl Defect {
-    /// Reads the defects of a family from TOML; each is named `family/name`.
-    pub fn read(family: &str, text: &str) -> Result<Vec<Self>, toml::de::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct File {
-            defect: Vec<Defect>,
-        }
-        let mut defects = toml::from_str::<File>(text)?.defect;
-        for defect in &mut defects {
-            defect.name = format!("{family}/{}", defect.name);
-        }
-        Ok(defects)
-    }
-
-    /// The defects of a family, from a file that is part of the program.
-    pub fn family(family: &str, text: &str) -> Vec<Self> {
-        #[expect(clippy::expect_used, reason = "a file that is part of the program, and read by its tests")]
-        Self::read(family, text).expect("the family's defects")
-    }
-}
-
 fn one() -> u64 {
     1
 }

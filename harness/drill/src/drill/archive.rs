@@ -15,7 +15,7 @@ const SEGMENT_DEADLINE: Duration = Duration::from_millis(250);
 impl Drill {
     /// Switches the WAL and waits until the store holds every segment since the last backup's start.
     pub async fn archive_everything(&mut self, castle: &dyn Castle) -> Result<()> {
-        let (scene, database) = (&self.scene, castle.database());
+        let (scene, database, began) = (&self.scene, castle.database(), self.began);
         let Some(backup) = self.report.backups.last().cloned() else {
             return Err(Error::Demand("nothing was backed up before the WAL was archived".into()));
         };
@@ -23,7 +23,9 @@ impl Drill {
             let identity = database.identity().await?;
             let end = database.switch_wal().await?;
             let (timeline, size) = (identity.timeline, identity.segment_size);
-            let first = WalSegment::containing(timeline, backup.interval.start, size);
+            // a life that has no backup of its own begins where it was reborn
+            let start = if backup.timeline == timeline { backup.interval.start } else { began };
+            let first = WalSegment::containing(timeline, start, size);
             let stop = WalSegment::ending_at(timeline, backup.interval.stop, size);
             let last = WalSegment::ending_at(timeline, end, size);
             let what = format!("segments {} to {} in the store", first.name(size), last.name(size));

@@ -192,6 +192,7 @@ impl Drill {
         let system_identifier = identity.system_identifier;
         self.report.rebirths.push(RebirthRecord { target, timeline, system_identifier });
         self.lives.push(identity);
+        self.began = castle.database().insert_position().await?;
         self.save()?;
         Ok(castle)
     }

@@ -1,16 +1,16 @@
 //! The drill and its verbs: what a scenario says, in the order in which it says it.
 
 mod archive;
-mod defects;
 mod disaster;
 mod judgement;
+mod planting;
 mod targets;
 mod writing;
 
 pub use writing::Writers;
 
 use crate::{Announced, Castle, CastlePlan, Environment, Error, Identity, Result, Scene};
-use phoenix_core::{Deeds, Report, RowId, WalSegment, report::BackupRecord, rpo::Assistance};
+use phoenix_core::{Deeds, Lsn, Report, RowId, WalSegment, report::BackupRecord, rpo::Assistance};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// One drill under way.
@@ -20,6 +20,8 @@ pub struct Drill {
     pub(crate) announced: Vec<Announced>,
     /// Who the cluster was in each of its lives.
     lives: Vec<Identity>,
+    /// Where the life that it lives now began to write.
+    began: Lsn,
     /// The life that burned last, and the segments that the store held then, if it let itself be asked.
     held: Option<(u32, BTreeSet<WalSegment>)>,
     shown: Vec<RowId>,
@@ -29,7 +31,16 @@ pub struct Drill {
 impl Drill {
     pub(crate) fn new(scene: Arc<Scene>, report: Report) -> Self {
         let (announced, lives, shown) = (Vec::new(), Vec::new(), Vec::new());
-        Self { scene, report, announced, lives, held: None, shown, assistance: Assistance::Assisted }
+        Self {
+            scene,
+            report,
+            announced,
+            lives,
+            began: Lsn(0),
+            held: None,
+            shown,
+            assistance: Assistance::Assisted,
+        }
     }
 
     /// What this drill is asked to do.
