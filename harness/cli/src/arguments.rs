@@ -50,6 +50,9 @@ Examples:
     Attach(AttachArguments),
     /// List the scenarios and what each promises
     Scenarios {
+        /// The defects instead, each with how a drill with it must end
+        #[arg(long)]
+        catalogue: bool,
         /// As JSON
         #[arg(long)]
         json: bool,

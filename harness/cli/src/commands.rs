@@ -35,7 +35,15 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
         Command::Drill(drill) if drill.detach && !drill.detached => background::start(castle, &drill).await,
         Command::Drill(drill) => self::drill(castle, drill).await,
         Command::Attach(attach) => background::attach(&castle, &attach).await,
-        Command::Scenarios { json } => scenarios(json),
+        Command::Scenarios { catalogue: true, json: false } => {
+            print!("{}", catalogue::defects::lines());
+            Ok(0)
+        }
+        Command::Scenarios { catalogue: true, json: true } => {
+            println!("{}", serde_json::to_string_pretty(&catalogue::defects::json()).into_diagnostic()?);
+            Ok(0)
+        }
+        Command::Scenarios { catalogue: false, json } => scenarios(json),
         Command::Doctor { environment } => self::doctor(&castle, environment).await,
         Command::Sweep { kept } => clear(if kept { Reach::KeptToo } else { Reach::Orphans }).await,
         Command::Store(store) => serve(store).await,
