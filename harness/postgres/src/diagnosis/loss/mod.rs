@@ -62,9 +62,18 @@ pub fn lost(scene: &LossScene<'_>) -> Vec<Finding> {
     let size = source.segment_size;
     let recovery = Recovery::read(scene.recovery_log, size);
     let archive = scene.archive.ok();
-    let mut case = Case { scene, recovery, archive, broken, source, reborn, size, stop: None };
+    let history = scene.histories.get(&reborn.timeline).cloned().or_else(|| told(&recovery, scene.histories));
+    let mut case = Case { scene, recovery, archive, history, broken, source, reborn, size, stop: None };
     case.stop = case.find_stop();
     vec![causes::find(&case)]
+}
+
+/// Where the reborn cluster came from, as its log tells: its own history may not be archived yet.
+fn told(recovery: &Recovery, histories: &BTreeMap<Timeline, History>) -> Option<History> {
+    let (parent, (done, _)) = (recovery.restored.last()?.timeline, recovery.redo_done.as_ref()?);
+    let mut history = histories.get(&parent).cloned().unwrap_or_default();
+    history.0.push((parent, *done));
+    Some(history)
 }
 
 /// One loss under investigation.
@@ -72,6 +81,8 @@ struct Case<'a> {
     scene: &'a LossScene<'a>,
     recovery: Recovery,
     archive: Option<&'a Archive>,
+    /// Where the reborn cluster came from, as far as it is known.
+    history: Option<History>,
     /// The lost rows that were promised, in LSN order.
     broken: Vec<&'a LostRow>,
     source: Identity,
@@ -135,9 +146,9 @@ impl Case<'_> {
         self.scene.loss.timeline(row).unwrap_or(self.source.timeline)
     }
 
-    /// Where the reborn cluster came from, if the store still says so.
+    /// Where the reborn cluster came from, as far as it is known.
     fn history(&self) -> Option<&History> {
-        self.scene.histories.get(&self.reborn.timeline)
+        self.history.as_ref()
     }
 
     /// The timeline that the reborn cluster left last.
