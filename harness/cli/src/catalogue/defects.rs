@@ -57,7 +57,8 @@ pub fn table() -> String {
     };
     for (defect, _) in all() {
         let sealed = defect.sealed.as_ref().map_or_else(|| "— | —".to_owned(), cells);
-        table += &format!("| `{}` | {} | {} | {sealed} |\n", defect.name, defect.about, cells(&defect.latest));
+        table +=
+            &format!("| `{}` | {} | {} | {sealed} |\n", defect.name, defect.about, cells(&defect.latest));
     }
     table
 }

@@ -45,6 +45,11 @@ impl PgBackRest {
         )
     }
 
+    /// Asks for what a person reads: `check`, `info`, `verify`.
+    pub fn ask(&self, command: &str) -> Vec<String> {
+        self.call(command, &["--log-level-console=warn".to_owned()])
+    }
+
     /// Fetches one segment from the archive into a file.
     pub fn archive_get(&self, segment: &str, file: &str) -> Vec<String> {
         let mut argv = self.call("archive-get", &[]);

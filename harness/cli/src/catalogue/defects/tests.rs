@@ -91,7 +91,10 @@ fn each_way_to_show_it_tells_every_defect() {
         assert!(table.contains(&format!("| `{}` |", defect.name)) && lines.contains(&defect.name));
     }
     let first = &json[0];
-    assert_eq!(first["latest"], serde_json::json!({ "expected": "invalid:loss", "lost": "from-middle",
-        "finding": "wal-missing" }));
+    assert_eq!(
+        first["latest"],
+        serde_json::json!({ "expected": "invalid:loss", "lost": "from-middle",
+        "finding": "wal-missing" })
+    );
     assert_eq!(first["sealed"]["expected"], "invalid:not-reborn");
 }
