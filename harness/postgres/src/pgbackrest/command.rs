@@ -45,9 +45,19 @@ impl PgBackRest {
         )
     }
 
-    /// Asks for what a person reads: `check`, `info`, `verify`.
-    pub fn ask(&self, command: &str) -> Vec<String> {
-        self.call(command, &["--log-level-console=warn".to_owned()])
+    /// Checks that a segment can be archived.
+    pub fn check(&self) -> Vec<String> {
+        self.call("check", &[])
+    }
+
+    /// Says what is in the repositories, for a person.
+    pub fn tell(&self) -> Vec<String> {
+        self.call("info", &[])
+    }
+
+    /// Verifies what is in the repositories, for a person: without an output it says nothing and ends with 0.
+    pub fn verify(&self) -> Vec<String> {
+        self.call("verify", &["--output=text".to_owned()])
     }
 
     /// Fetches one segment from the archive into a file.
