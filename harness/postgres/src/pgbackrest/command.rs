@@ -55,9 +55,9 @@ impl PgBackRest {
         self.call("info", &[])
     }
 
-    /// Verifies what is in the repositories, for a person: without an output it says nothing and ends with 0.
+    /// Verifies what is in the repositories, for a person: unasked it says nothing, and it always ends with 0.
     pub fn verify(&self) -> Vec<String> {
-        self.call("verify", &["--output=text".to_owned()])
+        self.call("verify", &["--output=text".to_owned(), "--verbose".to_owned()])
     }
 
     /// Fetches one segment from the archive into a file.
