@@ -27,9 +27,9 @@ impl SegmentFile {
         format!("{}/{name}-{sha1}{ending}", name.get(..16).unwrap_or(name))
     }
 
-    /// The segment it holds, if segments are of this size.
+    /// The segment it holds, if segments are of this size and it ends where a position can be.
     pub fn segment(&self, size: SegmentSize) -> Option<WalSegment> {
-        WalSegment::parse(&self.name, size).ok()
+        WalSegment::parse(&self.name, size).ok().filter(|segment| segment.number < u64::MAX / size.bytes())
     }
 }
 

@@ -42,7 +42,7 @@ impl fmt::Display for Columns {
 
 /// The whole inspection, to its last line, which says what it comes to.
 pub fn render(inspection: &Inspection) -> String {
-    let mut text = format!("{} · {}\n", inspection.repository, time(inspection.looked_at));
+    let mut text = format!("{} · {} UTC\n", inspection.repository, time(inspection.looked_at));
     for stanza in &inspection.stanzas {
         // a String never refuses to be written to
         let _ = write!(text, "\n{}", stanza_text(stanza));
@@ -166,15 +166,7 @@ fn archive_text(archive: &Archive) -> String {
         }
         if path.intervals.is_empty() {
             let none = || "-".to_owned();
-            table.row([
-                way(path),
-                "not possible".into(),
-                none(),
-                none(),
-                none(),
-                none(),
-                "none leads there".into(),
-            ]);
+            table.row([way(path), none(), none(), none(), none(), none(), "none that was seen".into()]);
         }
     }
     if !archive.paths.is_empty() {
@@ -240,7 +232,7 @@ pub fn headline(inspection: &Inspection) -> String {
 }
 
 fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    at.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Roughly how long: `42 s`, `12 min`, `5 h`, `3 days`.

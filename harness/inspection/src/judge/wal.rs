@@ -15,6 +15,8 @@ pub(crate) struct Wal {
     pub(crate) size: SegmentSize,
     /// When each segment was archived, by its number.
     lines: BTreeMap<Timeline, BTreeMap<u64, DateTime<Utc>>>,
+    /// The segments that are there, and that recovery cannot use.
+    unusable: BTreeSet<WalSegment>,
     /// The ancestors of each timeline whose history is known.
     histories: BTreeMap<Timeline, Vec<Fork>>,
 }
@@ -62,16 +64,20 @@ impl Hole {
 impl Wal {
     /// The WAL of an archive without the files, by their paths in it, that recovery cannot use.
     pub(crate) fn of(archive: &SeenArchive, size: SegmentSize, unusable: &BTreeSet<String>) -> Self {
-        let mut lines: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for file in archive.segments.iter().filter(|file| !unusable.contains(&file.path())) {
-            if let Some(segment) = file.segment(size) {
+        let (mut lines, mut spoilt) = (BTreeMap::<_, BTreeMap<_, _>>::new(), BTreeSet::new());
+        for file in &archive.segments {
+            let Some(segment) = file.segment(size) else { continue };
+            if unusable.contains(&file.path()) {
+                spoilt.insert(segment);
+            } else {
                 lines.entry(segment.timeline).or_default().insert(segment.number, file.archived_at);
             }
         }
         let history = |(timeline, history): (&Timeline, &crate::seen::SeenHistory)| {
             Some((*timeline, history.forks.whole()?.clone()))
         };
-        Self { size, lines, histories: archive.histories.iter().filter_map(history).collect() }
+        let histories = archive.histories.iter().filter_map(history).collect();
+        Self { size, lines, unusable: spoilt, histories }
     }
 
     /// Every timeline that has WAL or a history.
@@ -81,6 +87,12 @@ impl Wal {
 
     pub(crate) fn has(&self, segment: WalSegment) -> bool {
         self.lines.get(&segment.timeline).is_some_and(|line| line.contains_key(&segment.number))
+    }
+
+    /// Whether all of a hole is there, and cannot be used.
+    pub(crate) fn is_spoilt(&self, hole: &Hole) -> bool {
+        hole.segments() <= self.unusable.len() as u64
+            && hole.first.through(hole.last).all(|segment| self.unusable.contains(&segment))
     }
 
     /// When a segment was archived, if it was.
@@ -139,11 +151,17 @@ impl Wal {
     }
 
     /// A timeline that has archived nothing yet: its beginning lies in its ancestor's segment, if that is there.
-    fn up_to_the_fork(&self, timeline: Timeline, runs: &mut [Run]) {
-        let (Some(fork), Some(run)) = (self.forks(timeline).last(), runs.last_mut()) else { return };
+    fn up_to_the_fork(&self, timeline: Timeline, runs: &mut Vec<Run>) {
+        let Some(fork) = self.forks(timeline).last() else { return };
         let shared = WalSegment { timeline: fork.timeline, number: self.number_of(fork.at) };
-        if run.last.number + 1 == shared.number && run.end < fork.at && self.has(shared) {
-            (run.last, run.end) = (shared, fork.at);
+        let is_empty = self.tail(timeline, shared.number).next().is_none();
+        let begins_before = fork.at.0 > shared.number * self.size.bytes();
+        if !is_empty || !begins_before || !self.has(shared) {
+            return;
+        }
+        match runs.last_mut().filter(|run| run.last.number + 1 == shared.number) {
+            Some(run) => (run.last, run.end) = (shared, fork.at),
+            None => runs.push(Run { first: shared, last: shared, end: fork.at }),
         }
     }
 

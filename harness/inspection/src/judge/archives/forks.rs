@@ -6,18 +6,21 @@ use crate::{
     judge::{Remarks, stanzas::Times},
     seen::Reading,
 };
+use chrono::{DateTime, Utc};
 use phoenix_core::{Certainty, Finding, Timeline, WalSegment};
+use std::collections::BTreeSet;
 
 /// Whether every history that recovery asks for is there and readable.
 pub(super) fn histories(case: &Case<'_>, remarks: &mut Remarks) {
     let Case { archive, wal, needs, .. } = case;
-    let of_files =
-        archive.segments.iter().filter_map(|file| file.segment(wal.size)).map(|segment| segment.timeline);
-    let newest = of_files.chain(archive.histories.keys().copied()).max();
     // histories older than the oldest backup's timeline are removed with the WAL that they speak of
     let oldest = needs.iter().map(|need| need.position.first.timeline).min().unwrap_or(Timeline(1));
-    let asked = oldest.0.saturating_add(1)..=newest.map_or(0, |newest| newest.0);
-    for timeline in asked.map(Timeline) {
+    let of_files =
+        archive.segments.iter().filter_map(|file| file.segment(wal.size)).map(|segment| segment.timeline);
+    // PostgreSQL asks for one after the other, and stops at the first that is not there
+    let before = archive.histories.keys().map(|timeline| Timeline(timeline.0.saturating_sub(1)));
+    let asked: BTreeSet<_> = of_files.chain(archive.histories.keys().copied()).chain(before).collect();
+    for timeline in asked.into_iter().filter(|timeline| *timeline > oldest) {
         let name = format!("{:08X}.history", timeline.0);
         let forks = archive.histories.get(&timeline).map_or(&Reading::Missing, |history| &history.forks);
         let Some(trouble) = forks.trouble() else { continue };
@@ -49,50 +52,54 @@ pub(super) fn abandoned(case: &Case<'_>, remarks: &mut Remarks) {
         let tail: Vec<_> = case.wal.tail(fork.timeline, case.wal.number_of(fork.at)).collect();
         let (Some((first, _)), Some((last, _))) = (tail.first(), tail.last()) else { continue };
         let name = |number: u64| WalSegment { timeline: fork.timeline, number }.name(case.wal.size);
-        let (first, last) = (name(*first), name(*last));
-        let range = if first == last { first } else { format!("{first} to {last}") };
-        let mut evidence = vec![
-            format!(
-                "timeline {heir} left timeline {} at {}, {}",
-                fork.timeline, fork.at, history.archived_at
-            ),
-            format!("{range} lie beyond that"),
+        let evidence = vec![
+            format!("timeline {heir} left it at {}, {}", fork.at, seconds(history.archived_at)),
+            format!("it holds {} to {} from beyond that", name(*first), name(*last)),
         ];
-        let after: Vec<_> = tail.iter().filter(|(_, at)| *at > history.archived_at).collect();
-        if after.is_empty() {
-            let sentence = format!(
-                "timeline {} goes on beyond where timeline {heir} left it: {} segments that a default restore passes by",
-                fork.timeline,
-                tail.len()
-            );
-            let fix = format!(
-                "nothing, if recovery was meant to go back; --target-timeline={} still reaches them",
-                fork.timeline
-            );
-            remarks.note(Finding::certain("abandoned-wal", sentence, fix).with_evidence(evidence));
-            continue;
+        let later: Vec<_> = tail.iter().map(|(_, at)| *at).filter(|at| *at > history.archived_at).collect();
+        if later.is_empty() {
+            passed_by(fork.timeline, *heir, evidence, remarks);
+        } else {
+            clash(case.times, fork.timeline, *heir, (evidence, later), remarks);
         }
-        let times = after.iter().map(|(_, at)| *at);
-        if let (Some(from), Some(to)) = (times.clone().min(), times.max()) {
-            evidence.push(format!(
-                "{} of them were archived after the promotion, from {from} to {to}",
-                after.len()
-            ));
-        }
-        let sentence = format!(
-            "timelines {} and {heir} were both written to: what was archived of timeline {} after the promotion is \
-             lost in a default restore",
-            fork.timeline, fork.timeline
-        );
-        let fix = format!(
-            "stop the primary that shall not live; --target-timeline={} brings its rows back; then take a full backup",
-            fork.timeline
-        );
-        let (severity, certainty) = match case.times {
-            Times::OfWriting => (Severity::Harm, Certainty::Likely),
-            Times::OfCopying => (Severity::Warning, Certainty::Unsure),
-        };
-        let finding = Finding::certain("clashing-primaries", sentence, fix).with_evidence(evidence);
-        remarks.say(severity, finding.with_certainty(certainty));
     }
+}
+
+/// All of it was archived before the promotion: recovery was meant to go back.
+fn passed_by(left: Timeline, heir: Timeline, evidence: Vec<String>, remarks: &mut Remarks) {
+    let sentence = format!(
+        "timeline {left} goes on beyond where timeline {heir} left it, and a default restore passes that by"
+    );
+    let fix = format!("nothing, if recovery was meant to go back; --target-timeline={left} reaches it");
+    remarks.note(Finding::certain("abandoned-wal", sentence, fix).with_evidence(evidence));
+}
+
+/// Some of it was archived after the promotion: there were two primaries.
+fn clash(
+    times: Times,
+    left: Timeline,
+    heir: Timeline,
+    (mut evidence, later): (Vec<String>, Vec<DateTime<Utc>>),
+    remarks: &mut Remarks,
+) {
+    if let (Some(from), Some(to)) = (later.iter().min(), later.iter().max()) {
+        let (count, from, to) = (later.len(), seconds(*from), seconds(*to));
+        evidence.push(format!("{count} of these segments were archived after the promotion: {from} to {to}"));
+    }
+    let sentence = format!(
+        "timelines {left} and {heir} were both written to: a default restore loses what timeline {left} went on to hold"
+    );
+    let fix = format!(
+        "stop the primary that shall not live; --target-timeline={left} brings its rows back; then take a full backup"
+    );
+    let (severity, certainty) = match times {
+        Times::OfWriting => (Severity::Harm, Certainty::Likely),
+        Times::OfCopying => (Severity::Warning, Certainty::Unsure),
+    };
+    let finding = Finding::certain("clashing-primaries", sentence, fix).with_evidence(evidence);
+    remarks.say(severity, finding.with_certainty(certainty));
+}
+
+fn seconds(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

@@ -9,7 +9,7 @@ use crate::{
         wal::{Hole, Run},
     },
 };
-use phoenix_core::{Certainty, Finding, WalSegment};
+use phoenix_core::{Certainty, Finding};
 
 /// What a gap is.
 enum Kind {
@@ -25,7 +25,8 @@ pub(super) fn judge(case: &Case<'_>, way: &Way, remarks: &mut Remarks) {
     before_the_first(case, way, remarks);
     for (before, holes, after) in way.breaks(case.wal) {
         let kind = kind(case, way, &before, &after);
-        for hole in holes.iter().filter(|hole| !is_damage(case, hole)) {
+        // what is there and spoilt was said of each segment
+        for hole in holes.iter().filter(|hole| !case.wal.is_spoilt(hole)) {
             let (severity, finding) = said(case, hole, &after, &kind);
             remarks.say(severity, finding);
         }
@@ -46,14 +47,6 @@ fn kind(case: &Case<'_>, way: &Way, before: &Run, after: &Run) -> Kind {
         needed.by_ref().fold((u64::MAX, 0), |(first, last), (from, to)| (first.min(from), last.max(to)));
     let keeps_no_more = (first, last) == (before.first.number, before.last.number);
     if begins && keeps_no_more { Kind::Expired } else { Kind::Lost }
-}
-
-/// Whether all of it is there and cannot be used: that was said already.
-fn is_damage(case: &Case<'_>, hole: &Hole) -> bool {
-    let there = |segment: WalSegment| {
-        case.archive.segments.iter().any(|file| file.segment(case.wal.size) == Some(segment))
-    };
-    hole.segments() <= case.archive.segments.len() as u64 && hole.first.through(hole.last).all(there)
 }
 
 fn said(case: &Case<'_>, hole: &Hole, after: &Run, kind: &Kind) -> (Severity, Finding) {

@@ -25,21 +25,30 @@ pub(in crate::judge) fn usable(archive: &SeenArchive, stanza: &SeenStanza, remar
 }
 
 fn size(archive: &SeenArchive, remarks: &mut Remarks) -> SegmentSize {
-    let size = archive.segment_size.unwrap_or(SegmentSize::DEFAULT);
+    let size = archive.segment_size.unwrap_or_else(|| by_names(archive));
+    let bytes = size.bytes();
     if archive.segment_size.is_none() && !archive.segments.is_empty() {
         let what = format!("the size of segments in {}", archive.id);
-        let why =
-            "no backup and no segment tells it; 16 MiB are taken for granted, --segment-size says otherwise";
+        let why = format!(
+            "no backup and no segment tells it; their names allow {} MiB, --segment-size says otherwise",
+            bytes >> 20
+        );
         remarks.unseen.push(Unseen::aside(what, why));
     }
     let impossible = archive.segments.iter().filter(|file| file.segment(size).is_none()).count();
     if impossible > 0 {
         let what = format!("which {impossible} segments of {} follow one another", archive.id);
-        let why =
-            format!("their names do not exist with segments of {} bytes: check --segment-size", size.bytes());
+        let why = format!("their names do not exist with segments of {bytes} bytes: check --segment-size");
         remarks.unseen.push(Unseen::decisive(what, why));
     }
     size
+}
+
+/// The largest size up to PostgreSQL's own with which all names exist.
+fn by_names(archive: &SeenArchive) -> SegmentSize {
+    let exist = |size: &SegmentSize| archive.segments.iter().all(|file| file.segment(*size).is_some());
+    let sizes = (20..=24).rev().filter_map(|shift| SegmentSize::new(1 << shift).ok());
+    sizes.into_iter().find(exist).unwrap_or(SegmentSize::DEFAULT)
 }
 
 /// Two contents under one segment's name: pgBackRest refuses to choose.
