@@ -36,7 +36,13 @@ async fn inspected(asked: &InspectArguments) -> phoenix_drill::Result<Inspection
     let contents = if asked.checksums { Contents::Verified } else { Contents::Believed };
     let source = source(asked)?;
     let inspection = phoenix_inspection::inspect(&*source, &options, contents, reference.as_ref()).await;
-    inspection.map_err(|error| unread(error, asked))
+    let inspection = inspection.map_err(|error| unread(error, asked))?;
+    if reference.is_some() && inspection.stanzas.len() > 1 {
+        let names: Vec<_> = inspection.stanzas.iter().map(|stanza| stanza.name.as_str()).collect();
+        let what = "a reference is held against one stanza, and the repository has several";
+        return Err(Error::usage(what, format!("choose with --stanza one of {}", names.join(", "))));
+    }
+    Ok(inspection)
 }
 
 /// A ledger's file, or else an LSN or a segment's name.

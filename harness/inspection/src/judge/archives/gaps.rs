@@ -78,7 +78,10 @@ fn said(case: &Case<'_>, hole: &Hole, after: &Run, kind: &Kind) -> (Severity, Fi
                        now, for nothing beyond the gap can be reached from an older one";
             let certainty = if case.info.is_some() { Certainty::Certain } else { Certainty::Likely };
             let finding = Finding::certain("wal-gap", sentence, fix).with_certainty(certainty);
-            (Severity::Harm, finding.with_evidence([format!("{next} is there, and follows")]))
+            (
+                Severity::Harm,
+                finding.with_evidence([format!("archive {}: {next} is there, and follows", case.archive.id)]),
+            )
         }
     }
 }
@@ -90,22 +93,26 @@ fn before_the_first(case: &Case<'_>, way: &Way, remarks: &mut Remarks) {
     else {
         return;
     };
-    let size = case.wal.size;
+    let (size, id) = (case.wal.size, &case.archive.id);
     let begin = oldest.position.first;
+    let (first, needed) = (run.first.name(size), begin.name(size));
     if run.first.number < begin.number {
         let sentence = format!(
-            "{} precedes the oldest backup ({}): no recovery uses it",
-            run.first.name(size),
+            "archive {id} begins with {first}, and the oldest backup, {}, with {needed}: no recovery uses what lies \
+             before",
             oldest.label
         );
         let fix = "nothing: the next expiry that removes WAL takes it along";
         remarks.note(Finding::certain("wal-unused", sentence, fix));
-    } else if begin.number > 1 {
+    } else if run.first == begin && begin.number > 1 {
         let sentence = format!(
-            "WAL before {} is gone, as retention removes it with the backups that needed it",
-            begin.name(size)
+            "archive {id} begins with {first}, as the oldest backup needs it: what was older was removed by \
+             retention, or never archived"
         );
-        let fix = "nothing: no backup that is there needs it";
-        remarks.note(Finding::certain("wal-retention", sentence, fix));
+        remarks.note(Finding::certain(
+            "wal-retention",
+            sentence,
+            "nothing: no backup that is there needs it",
+        ));
     }
 }
