@@ -272,8 +272,10 @@ pub struct Latest {
     pub archive: String,
     /// The timeline that it follows.
     pub timeline: Timeline,
-    /// How far it gets: no record at or after this is replayed; `null` if it does not come up.
+    /// How far it gets: no record of its path at or after this is replayed; `null` if it does not come up.
     pub to: Option<Lsn>,
+    /// How far it goes on along WAL that its path had left; `null` if it does not.
+    pub strays_to: Option<Lsn>,
     /// The last segment that it replays.
     pub last: Option<String>,
 }

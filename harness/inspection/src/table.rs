@@ -87,12 +87,16 @@ fn stanza_text(stanza: &Stanza) -> String {
         text += &archive_text(archive);
     }
     if let Some(latest) = &stanza.latest {
+        let astray = latest.strays_to.map(|to| format!(", then strays to {to}")).unwrap_or_default();
         let reach = match (&latest.to, &latest.last) {
             (Some(to), Some(last)) => format!("and reaches {to}, the end of {last} at most"),
             _ => "and does not come up".to_owned(),
         };
         let (backup, timeline) = (&latest.backup, latest.timeline);
-        let _ = writeln!(text, "\n  a default restore takes {backup}, follows timeline {timeline} {reach}");
+        let _ = writeln!(
+            text,
+            "\n  a default restore takes {backup}, follows timeline {timeline} {reach}{astray}"
+        );
     }
     text
 }

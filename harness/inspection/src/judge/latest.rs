@@ -44,7 +44,15 @@ pub(super) fn judge<'a>(
         (stop, phoenix_core::WalSegment { number: last, ..first }.name(wal.size))
     });
     let (to, last) = reach.or(alone).filter(|_| backup.is_restorable() != Some(false)).unzip();
-    Some(Latest { backup: entry.label.clone(), archive: archive.id.to_string(), timeline, to, last })
+    let strays_to = run.and_then(|run| run.strays_to).filter(|_| to.is_some());
+    Some(Latest {
+        backup: entry.label.clone(),
+        archive: archive.id.to_string(),
+        timeline,
+        to,
+        strays_to,
+        last,
+    })
 }
 
 /// The timeline that PostgreSQL follows if nobody says which.

@@ -58,6 +58,28 @@ fn two_primaries_clash() {
     );
 }
 
+/// As PostgreSQL 15 did it: without the first segment of timeline 2 it replays timeline 1 beyond the fork, until
+/// that ends or timeline 2 goes on.
+#[test]
+fn without_its_beginning_a_timeline_goes_astray() {
+    let with = |young: &[u64], fork: Lsn| {
+        let mut made = stanza(1..=9);
+        back_up(&mut made, FULL, 1, 1, 2);
+        descend(&mut made, 2, &[(1, fork)], minute(100));
+        made.archives[0].segments.extend(young.iter().map(|number| file(2, *number)));
+        let inspection = inspected(made);
+        let latest = inspection.stanzas[0].latest.clone().unwrap();
+        let said: Vec<_> = inspection.remarks.iter().map(|remark| remark.finding.code.clone()).collect();
+        let said = said.into_iter().filter(|code| code != "abandoned-wal").collect::<Vec<_>>().join(" ");
+        (latest.to.unwrap(), latest.strays_to, said)
+    };
+    let within = lsn(7, 500);
+    assert_eq!(with(&[7, 8], within), (lsn(9, 0), None, String::new()));
+    assert_eq!(with(&[], within), (within, Some(lsn(10, 0)), "wal-astray".into()));
+    assert_eq!(with(&[8], within), (within, Some(lsn(8, 0)), "wal-gap wal-astray".into()));
+    assert_eq!(with(&[8], lsn(7, 0)), (lsn(7, 0), Some(lsn(8, 0)), "wal-gap wal-astray".into()));
+}
+
 /// A backup of the old primary, taken after the new one had left its timeline, does not come up by default.
 #[test]
 fn a_backup_beyond_the_fork_is_stranded() {

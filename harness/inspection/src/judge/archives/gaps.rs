@@ -23,6 +23,7 @@ enum Kind {
 
 pub(super) fn judge(case: &Case<'_>, way: &Way, remarks: &mut Remarks) {
     before_the_first(case, way, remarks);
+    astray(case, way, remarks);
     for (before, holes, after) in way.breaks(case.wal) {
         let kind = kind(case, way, &before, &after);
         // what is there and spoilt was said of each segment
@@ -83,6 +84,22 @@ fn said(case: &Case<'_>, hole: &Hole, after: &Run, kind: &Kind) -> (Severity, Fi
                 finding.with_evidence([format!("archive {}: {next} is there, and follows", case.archive.id)]),
             )
         }
+    }
+}
+
+/// Where PostgreSQL takes an ancestor's WAL for that of a timeline that lacks its beginning.
+fn astray(case: &Case<'_>, way: &Way, remarks: &mut Remarks) {
+    let used = |run: &&Run| way.backups.iter().any(|need| way.run_of(need.position) == Some(*run));
+    for run in way.runs.iter().filter(used) {
+        let Some(strays_to) = run.strays_to else { continue };
+        let sentence = format!(
+            "archive {} lacks the beginning of timeline {}: recovery to it goes on along an ancestor that was left at \
+             {}, to {strays_to}, and brings back what was meant to be left behind",
+            case.archive.id, way.timeline, run.end
+        );
+        let fix =
+            "push the timeline's first segment (pg_switch_wal() on its primary), or take a full backup there";
+        remarks.warn(Finding::certain("wal-astray", sentence, fix));
     }
 }
 
