@@ -1,6 +1,6 @@
 //! `phoenix inspect`, held against repositories that real drills left: healthy ones, and the same with one
 //! thing wrong.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
