@@ -147,7 +147,7 @@ async fn a_repository_is_inspected_in_its_store() {
     left.inspect(&[]).await.assert(1, &format!("segment {} is missing: recovery stops there", &name[..24]));
     let lossy = left.inspect(&["--json", "--reference", ledger]).await;
     let lossy_document = document(&lossy);
-    assert_eq!((lossy.status, harm(&lossy_document)), (Some(1), vec!["wal-gap", "reference-beyond"]));
+    assert_eq!((lossy.status, harm(&lossy_document)), (Some(1), vec!["wal-missing", "reference-beyond"]));
     assert!(lossy_document.reference.unwrap().rows_beyond.unwrap() > 0);
     // cut off, it has its name and not its content
     left.inspector.put(key, bytes.slice(..bytes.len() / 2)).await.unwrap();

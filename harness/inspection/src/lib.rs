@@ -32,10 +32,12 @@ pub use source::{Bucket, Directory, Source};
 
 use inspection::{Remark, Severity, Unseen};
 use read::Which;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// How often a repository is read that changes while harm is looked for.
 const LOOKS: u32 = 3;
+/// From one look to the next: several segments are archived side by side, and may arrive in any order.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Whether the content of segments is read too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,9 @@ pub async fn inspect(
 ) -> Result<Inspection, ReadError> {
     let mut which = Which::All;
     let mut last: Option<Inspection> = None;
+    let mut pace = tokio::time::interval(BETWEEN_LOOKS);
     for _ in 0..LOOKS {
+        pace.tick().await;
         let mut seen = read(source, options).await?;
         if contents == Contents::Verified {
             read_contents(source, &mut seen, &which).await;

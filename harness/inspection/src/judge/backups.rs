@@ -131,7 +131,10 @@ fn manifest<'a>(
     remarks: &mut Remarks,
 ) -> Option<Option<&'a Manifest>> {
     let name = format!("backup.manifest of {label}");
-    remarks.pair(&name, "manifest", pair, "take a new full backup");
+    let fix = "take a new full backup: nothing writes this one's manifest again";
+    let one = Finding::certain("manifest-copy", format!("only one copy of {name} is whole"), fix);
+    let none = Finding::certain("manifest-lost", format!("neither {name} nor its copy is whole"), fix);
+    remarks.pair(&name, pair, one, none);
     if pair.is_unseen() {
         let why = pair.main.trouble().unwrap_or_default();
         remarks.unseen.push(Unseen::decisive(

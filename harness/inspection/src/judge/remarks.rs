@@ -43,25 +43,19 @@ impl Remarks {
         self.say(Severity::Note, finding);
     }
 
-    /// A file that pgBackRest writes twice: one of the two is a warning, both are harm. What could not be
-    /// seen is neither. The codes are `<code>-copy` and `<code>-lost`.
-    pub(crate) fn pair<T>(&mut self, name: &str, code: &str, pair: &Pair<T>, fix: &str) {
+    /// A file that pgBackRest writes twice: `one` is said where only one of them is whole, `none` where
+    /// neither is. What could not be seen is neither.
+    pub(crate) fn pair<T>(&mut self, name: &str, pair: &Pair<T>, one: Finding, none: Finding) {
         let troubles = [("", pair.main.trouble()), (".copy", pair.copy.trouble())];
-        let said =
-            troubles.iter().filter_map(|(copy, trouble)| Some(format!("{name}{copy} {}", trouble.as_ref()?)));
+        let said = troubles.iter().filter_map(|(copy, trouble)| {
+            let trouble = trouble.as_ref()?;
+            Some(format!("{name}{copy} {trouble}"))
+        });
         let said: Vec<_> = said.collect();
-        if said.is_empty() || pair.is_unseen() {
-            return;
-        }
-        if pair.content().is_some() {
-            let sentence = format!("only one copy of {name} is whole");
-            let fix = format!(
-                "pgBackRest writes both anew at its next backup or stanza-create; until then one more damage is harm: {fix}"
-            );
-            self.warn(Finding::certain(&format!("{code}-copy"), sentence, fix).with_evidence(said));
-        } else {
-            let sentence = format!("neither {name} nor its copy is whole");
-            self.harm(Finding::certain(&format!("{code}-lost"), sentence, fix).with_evidence(said));
+        match pair.content() {
+            _ if said.is_empty() || pair.is_unseen() => {}
+            Some(_) => self.warn(one.with_evidence(said)),
+            None => self.harm(none.with_evidence(said)),
         }
     }
 }

@@ -60,9 +60,14 @@ pub(super) fn judge(stanza: &SeenStanza, now: DateTime<Utc>, remarks: &mut Remar
 
 fn info_files(stanza: &SeenStanza, remarks: &mut Remarks) {
     let (archive, backup) = (&stanza.archive_info, &stanza.backup_info);
-    let fix = "pgBackRest finds nothing without it: put it back from a version of the object, or from another repository";
-    remarks.pair("archive.info", "archive-info", archive, fix);
-    remarks.pair("backup.info", "backup-info", backup, fix);
+    let again = "pgBackRest writes both anew at its next backup; until then one more damage is harm";
+    let lost = "pgBackRest finds nothing without it: put it back from a version of the object, or from another repository";
+    let one = Finding::certain("archive-info-copy", "only one copy of archive.info is whole", again);
+    let none = Finding::certain("archive-info-lost", "neither archive.info nor its copy is whole", lost);
+    remarks.pair("archive.info", archive, one, none);
+    let one = Finding::certain("backup-info-copy", "only one copy of backup.info is whole", again);
+    let none = Finding::certain("backup-info-lost", "neither backup.info nor its copy is whole", lost);
+    remarks.pair("backup.info", backup, one, none);
     let name = &stanza.name;
     if archive.is_unseen() {
         let why = format!("archive.info {}", archive.main.trouble().unwrap_or_default());

@@ -76,8 +76,8 @@ fn without_its_beginning_a_timeline_goes_astray() {
     let within = lsn(7, 500);
     assert_eq!(with(&[7, 8], within), (lsn(9, 0), None, String::new()));
     assert_eq!(with(&[], within), (within, Some(lsn(10, 0)), "wal-astray".into()));
-    assert_eq!(with(&[8], within), (within, Some(lsn(8, 0)), "wal-gap wal-astray".into()));
-    assert_eq!(with(&[8], lsn(7, 0)), (lsn(7, 0), Some(lsn(8, 0)), "wal-gap wal-astray".into()));
+    assert_eq!(with(&[8], within), (within, Some(lsn(8, 0)), "wal-missing wal-astray".into()));
+    assert_eq!(with(&[8], lsn(7, 0)), (lsn(7, 0), Some(lsn(8, 0)), "wal-missing wal-astray".into()));
 }
 
 /// A backup of the old primary, taken after the new one had left its timeline, does not come up by default.

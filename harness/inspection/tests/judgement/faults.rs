@@ -102,13 +102,13 @@ fn a_backup_under_way_is_no_fault() {
 #[test]
 fn the_wal_of_a_backup_must_be_there() {
     let without = |made: &mut SeenStanza| made.archives[0].segments.retain(|file| file.name != name(1, 5));
-    assert_eq!(said(without).0, ["backup-wal-missing", "wal-gap"]);
+    assert_eq!(said(without).0, ["backup-wal-missing", "wal-missing"]);
     // unless it holds it itself: then it is restorable, and everything else is lost all the same
     let with_copy = |made: &mut SeenStanza| {
         without(made);
         change_info(made, |info| info.backups[1].holds_its_wal = true);
     };
-    assert_eq!(said(with_copy).0, ["wal-gap"]);
+    assert_eq!(said(with_copy).0, ["wal-missing"]);
     assert_eq!(said(|made| made.archives.clear()).0, ["backup-wal-missing"; 2]);
 }
 
@@ -177,5 +177,5 @@ fn gaps_are_found_behind_encryption() {
     made.backup_info = Pair { main: Reading::Sealed, copy: Reading::Sealed };
     made.archives[0].segments.remove(6);
     let inspection = inspected(made);
-    assert_eq!((codes(&inspection, Severity::Harm), inspection.exit_status()), (vec!["wal-gap"], 1));
+    assert_eq!((codes(&inspection, Severity::Harm), inspection.exit_status()), (vec!["wal-missing"], 1));
 }

@@ -32,7 +32,7 @@ proptest! {
         let gone = |file: &SegmentFile| (&first..=&last).contains(&&file.name);
         sound.archives[0].segments.retain(|file| !gone(file));
         let inspection = inspected(sound);
-        prop_assert_eq!(codes(&inspection, Severity::Harm), ["wal-gap"]);
+        prop_assert_eq!(codes(&inspection, Severity::Harm), ["wal-missing"]);
         let gaps = &inspection.stanzas[0].archives[0].paths[0].gaps;
         prop_assert_eq!((gaps.len(), &gaps[0].first, &gaps[0].last, gaps[0].segments), (1, &first, &last, length));
         prop_assert!(inspection.remarks[0].finding.sentence.contains(&first));
@@ -108,7 +108,7 @@ fn what_retention_removes_is_no_harm() {
 
     // the control: one segment more is kept than retention would
     made.archives[0].segments.push(file(1, 6));
-    assert_eq!(codes(&inspected(made), Severity::Harm), ["wal-gap"]);
+    assert_eq!(codes(&inspected(made), Severity::Harm), ["wal-missing"]);
 }
 
 #[test]

@@ -29,19 +29,20 @@ pub(super) fn histories(case: &Case<'_>, remarks: &mut Remarks) {
             remarks.unseen.push(Unseen::decisive(what, format!("{name} {trouble}")));
             continue;
         }
-        let (code, effect) = match forks {
-            Reading::Missing => {
-                ("history-missing", "recovery falls back to an older timeline, without an error")
-            }
-            _ => ("history-damaged", "recovery to that timeline or a younger one fails"),
-        };
-        let sentence = format!("the history of timeline {timeline} {trouble}: {effect}");
         let fix = "copy it from the pg_wal of a server that lived on that timeline, or take a full backup on the newest";
-        remarks.harm(Finding::certain(code, sentence, fix).with_evidence([format!(
-            "archive/{}/{}/{name}",
-            remarks.stanza(),
-            archive.id
-        )]));
+        let told = |effect: &str| format!("the history of timeline {timeline} {trouble}: {effect}");
+        let finding = match forks {
+            Reading::Missing => {
+                let effect = "recovery falls back to an older timeline, without an error";
+                Finding::certain("history-missing", told(effect), fix)
+            }
+            _ => {
+                let effect = "recovery to that timeline or a younger one fails";
+                Finding::certain("history-damaged", told(effect), fix)
+            }
+        };
+        let key = format!("archive/{}/{}/{name}", remarks.stanza(), archive.id);
+        remarks.harm(finding.with_evidence([key]));
     }
 }
 

@@ -78,7 +78,7 @@ fn said(case: &Case<'_>, hole: &Hole, after: &Run, kind: &Kind) -> (Severity, Fi
             let fix = "bring them back from another repository or the primary's pg_wal; otherwise take a full backup \
                        now, for nothing beyond the gap can be reached from an older one";
             let certainty = if case.info.is_some() { Certainty::Certain } else { Certainty::Likely };
-            let finding = Finding::certain("wal-gap", sentence, fix).with_certainty(certainty);
+            let finding = Finding::certain("wal-missing", sentence, fix).with_certainty(certainty);
             (
                 Severity::Harm,
                 finding.with_evidence([format!("archive {}: {next} is there, and follows", case.archive.id)]),

@@ -16,10 +16,8 @@ const FIX: &str = "recovery stops there without an error, and what follows is lo
 /// The WAL that recovery can use; says what it cannot.
 pub(in crate::judge) fn usable(archive: &SeenArchive, stanza: &SeenStanza, remarks: &mut Remarks) -> Wal {
     let size = size(archive, remarks);
-    let is_sealed = stanza.archive_info.is_unseen()
-        || stanza.archive_info.content().is_some_and(|info| info.passphrase.is_some());
     let mut unusable = doubles(archive, remarks);
-    unusable.extend(short(archive, size, is_sealed, remarks));
+    unusable.extend(short(archive, stanza, size, remarks));
     unusable.extend(damaged(archive, remarks));
     Wal::of(archive, size, &unusable)
 }
@@ -77,10 +75,13 @@ fn doubles(archive: &SeenArchive, remarks: &mut Remarks) -> BTreeSet<String> {
 /// Segments whose size alone shows that they are not whole.
 fn short(
     archive: &SeenArchive,
+    stanza: &SeenStanza,
     size: SegmentSize,
-    is_sealed: bool,
     remarks: &mut Remarks,
 ) -> BTreeSet<String> {
+    let info = &stanza.archive_info;
+    // what is encrypted is longer than what it holds
+    let is_sealed = info.is_unseen() || info.content().is_some_and(|info| info.passphrase.is_some());
     let is_short = |file: &&SegmentFile| {
         file.stored_bytes == 0
             || (!is_sealed
