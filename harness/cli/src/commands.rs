@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program's edge")]
 
 mod background;
+mod inspect;
 
 use crate::{
     arguments::{
@@ -40,6 +41,7 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
         Command::Sweep { kept } => clear(if kept { Reach::KeptToo } else { Reach::Orphans }).await,
         Command::Store(store) => serve(store).await,
         Command::Report { directory } => report(&directory),
+        Command::Inspect(inspect) => inspect::inspect(&inspect).await,
         Command::Schema { document } => schema(document),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "phoenix", &mut stdout());
@@ -267,6 +269,7 @@ fn schema(document: Document) -> Result<u8> {
     let schema = match document {
         Document::Report => phoenix_reports::schema::report_schema(),
         Document::Ledger => phoenix_reports::schema::ledger_schema(),
+        Document::Inspection => phoenix_inspection::inspection::schema(),
     };
     println!("{}", serde_json::to_string_pretty(&schema).into_diagnostic()?);
     Ok(0)
