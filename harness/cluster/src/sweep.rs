@@ -3,10 +3,10 @@
 use crate::{
     kubernetes::Kubernetes,
     platform::LABEL,
-    wipe::{ours, volumes},
+    wipe::{is_retained, ours, volumes},
 };
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolume};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{api::DeleteParams, config::Kubeconfig};
 use phoenix_docker::Engine;
 use phoenix_drill::{Doing, Error, Resource, Result, Wait, Work, pause, sweep, wait_for};
@@ -16,6 +16,10 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// A namespace whose pods linger goes after their grace.
 const GONE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(500);
+/// An engine that cannot kill a node says so after ten seconds; whoever sweeps does not ask it again for long.
+const SWEPT: Duration = Duration::from_secs(10);
+/// At a drill's own end it is asked again for so long.
+pub(crate) const AT_THE_END: Duration = Duration::from_secs(60);
 
 /// Removes the kind clusters that a run named.
 #[derive(Debug, Clone, Copy)]
@@ -29,16 +33,21 @@ impl sweep::Remover for Remover {
                 return Ok(());
             }
             let engine = Engine::connect().await?;
-            remove(&engine, run, resources).await?;
+            remove(&engine, run, resources, SWEPT).await?;
             // what was asked for when the harness was killed may be on its way
             pause(SETTLE).await;
-            remove(&engine, run, resources).await
+            remove(&engine, run, resources, SWEPT).await
         })
     }
 }
 
 /// Removes the kind clusters that a run named, if their names hold the run's.
-pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -> Result<()> {
+pub(crate) async fn remove(
+    engine: &Engine,
+    run: &str,
+    resources: &[Resource],
+    patience: Duration,
+) -> Result<()> {
     for resource in resources {
         let Resource::KindCluster { name } = resource else { continue };
         if !run.to_ascii_lowercase().contains(name.trim_start_matches("phoenix-")) {
@@ -46,17 +55,17 @@ pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -
             return Err(Error::unverified(format!("the cluster {name} is not removed"), why));
         }
         // one that the engine is just starting is not removed at the first attempt
-        wait_for(&format!("the nodes of {name} to be gone"), GONE, LOOK, || async {
-            let nodes = nodes(engine, name).await?;
-            if nodes.is_empty() {
-                return Ok(Wait::Ready(()));
-            }
-            let removed = join_all(nodes.iter().map(|node| async {
+        wait_for(&format!("the nodes of {name} to be gone"), patience, LOOK, || async {
+            let there = nodes(engine, name).await?;
+            let removed = join_all(there.iter().map(|node| async {
                 engine.kill(node).await?;
                 engine.remove_container(node).await
             }));
             let removed = removed.await.into_iter().collect::<Result<()>>();
-            Ok(Wait::NotYet(removed.map_or_else(|error| error.chain(), |()| "removed".to_owned())))
+            // however long that took
+            let gone = there.is_empty() || nodes(engine, name).await?.is_empty();
+            let seen = || removed.map_or_else(|error| error.chain(), |()| "removed".to_owned());
+            Ok(if gone { Wait::Ready(()) } else { Wait::NotYet(seen()) })
         })
         .await?;
     }
@@ -76,7 +85,8 @@ pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Resu
             return Err(Error::unverified(doing(), why));
         }
         let namespaces = kubernetes.global::<Namespace>();
-        wait_for(&format!("the namespace {name} to be gone"), GONE, LOOK, || async {
+        let what = format!("the namespace {name} to be gone");
+        let gone = wait_for(&what, GONE, LOOK, || async {
             let Some(found) = namespaces.get_opt(name).await.doing(doing())? else {
                 return Ok(Wait::Ready(()));
             };
@@ -85,16 +95,11 @@ pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Resu
                 namespaces.delete(name, &DeleteParams::default()).await.doing(doing())?;
             }
             Ok(Wait::NotYet("it is going".to_owned()))
-        })
-        .await?;
-        // its owner keeps what is retained
-        let goes = |volume: &PersistentVolume| {
-            let policy =
-                volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
-            policy != Some("Retain")
-        };
+        });
+        kubernetes.reminding(name, gone).await?;
         wait_for(&format!("the volumes of the namespace {name} to be gone"), GONE, LOOK, || async {
-            let left = volumes(&kubernetes, name).await?.into_iter().filter(goes).count();
+            // its owner keeps what is retained
+            let left = volumes(&kubernetes, name).await?.iter().filter(|it| !is_retained(it)).count();
             Ok(if left == 0 { Wait::Ready(()) } else { Wait::NotYet(format!("{left} are left")) })
         })
         .await?;
