@@ -3,14 +3,17 @@
 use crate::postgrescluster::{self, PostgresCluster};
 use chrono::Utc;
 use k8s_openapi::{
-    api::core::v1::{Namespace, Pod},
+    api::{
+        authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+        core::v1::{Namespace, Pod},
+    },
     apimachinery::pkg::apis::meta::v1::Status as ExecStatus,
 };
 use kube::{
     Api, Client, Config, ResourceExt,
     api::{
         ApiResource, AttachParams, DeleteParams, DynamicObject, GroupVersionKind, ListParams, LogParams,
-        Patch, PatchParams,
+        Patch, PatchParams, PostParams,
     },
     config::{KubeConfigOptions, Kubeconfig},
 };
@@ -119,6 +122,22 @@ impl Kubernetes {
             gone = gone => gone,
             never = remind => never,
         }
+    }
+
+    /// Whether whoever asks may do anything: an API server grants its administrator's rights a moment after it
+    /// answers.
+    pub async fn may_do_anything(&self) -> Result<bool, kube::Error> {
+        let anything = ResourceAttributes {
+            verb: Some("*".to_owned()),
+            group: Some("*".to_owned()),
+            resource: Some("*".to_owned()),
+            ..Default::default()
+        };
+        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(anything), ..Default::default() };
+        let review = SelfSubjectAccessReview { spec, ..Default::default() };
+        let reviews = self.global::<SelfSubjectAccessReview>();
+        let answer = reviews.create(&PostParams::default(), &review).await?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
     }
 
     fn described(&self, object: &Value) -> Result<Described> {
