@@ -137,6 +137,11 @@ pub(crate) fn terminated<'a>(pod: &'a Pod, container: &str) -> Option<&'a Contai
     state.terminated.as_ref().or_else(|| found.last_state.as_ref()?.terminated.as_ref())
 }
 
+/// Whether a container ended before anything of its own ran: its node could not start it.
+pub(crate) fn never_started(ended: &ContainerStateTerminated) -> bool {
+    matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun"))
+}
+
 /// What a sign means that says enough by itself.
 pub(crate) fn finding(sign: &Sign) -> Finding {
     match sign {
@@ -359,6 +364,16 @@ mod tests {
         let line = format!("FATAL:  {}", diagnosis::TARGET_MISSED);
         let view = View { signs: vec![Sign::Said(line)], ..View::default() };
         assert_eq!(finding(&sign(&view, "").unwrap()).code, "target-not-reached");
+    }
+
+    #[test]
+    fn a_container_that_its_node_could_not_start_said_nothing() {
+        let ended = |reason: &str| ContainerStateTerminated {
+            exit_code: 128,
+            reason: Some(reason.to_owned()),
+            ..Default::default()
+        };
+        assert!(never_started(&ended("StartError")) && !never_started(&ended("Error")));
     }
 
     #[test]
