@@ -10,13 +10,17 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{api::DeleteParams, config::Kubeconfig};
 use phoenix_docker::Engine;
 use phoenix_drill::{Doing, Error, Resource, Result, Wait, Work, pause, sweep, wait_for};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 const SETTLE: Duration = Duration::from_secs(1);
 /// A namespace whose pods linger goes after their grace.
 const GONE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(500);
-/// An engine that cannot kill a node says so after ten seconds; whoever sweeps does not ask it again for long.
+/// For how long an engine that says that it cannot kill a node is asked again by whoever sweeps: it has tried for
+/// ten seconds by itself.
 const SWEPT: Duration = Duration::from_secs(10);
 /// At a drill's own end it is asked again for so long.
 pub(crate) const AT_THE_END: Duration = Duration::from_secs(60);
@@ -54,18 +58,21 @@ pub(crate) async fn remove(
             let why = "its name does not hold this run's";
             return Err(Error::unverified(format!("the cluster {name} is not removed"), why));
         }
-        // one that the engine is just starting is not removed at the first attempt
-        wait_for(&format!("the nodes of {name} to be gone"), patience, LOOK, || async {
+        let began = Instant::now();
+        // one that the engine is just starting is not removed at the first attempt, and volumes of gigabytes not
+        // in a minute, where others are at the disk too
+        wait_for(&format!("the nodes of {name} to be gone"), GONE, LOOK, || async {
             let there = nodes(engine, name).await?;
             let removed = join_all(there.iter().map(|node| async {
                 engine.kill(node).await?;
                 engine.remove_container(node).await
             }));
-            let removed = removed.await.into_iter().collect::<Result<()>>();
-            // however long that took
-            let gone = there.is_empty() || nodes(engine, name).await?.is_empty();
-            let seen = || removed.map_or_else(|error| error.chain(), |()| "removed".to_owned());
-            Ok(if gone { Wait::Ready(()) } else { Wait::NotYet(seen()) })
+            match removed.await.into_iter().collect::<Result<()>>() {
+                _ if there.is_empty() => Ok(Wait::Ready(())),
+                Err(error) if began.elapsed() >= patience => Err(error),
+                Err(error) => Ok(Wait::NotYet(error.chain())),
+                Ok(()) => Ok(Wait::NotYet("removed".to_owned())),
+            }
         })
         .await?;
     }

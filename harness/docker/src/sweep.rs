@@ -6,8 +6,8 @@ use phoenix_drill::{Error, Resource, Result, Work, pause, sweep};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::timeout;
 
-/// An engine that has not removed something by then will not: it gives up after ten seconds by itself.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// An engine that has not answered by then will not: of what does not die it says so after ten seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A request that was on its way when its harness was killed is carried out by the engine by then.
 const SETTLE: Duration = Duration::from_secs(1);
 
