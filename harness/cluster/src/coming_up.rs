@@ -151,8 +151,10 @@ impl<'a> ComingUp<'a> {
                 self.explained(&evidence, *status, &log).await
             }
             Sign::GaveUp { pod, .. } => {
-                self.keep_what_was_said(pod).await;
-                signs::finding(sign)
+                let said = self.logs.as_ref().map(Logs::of_databases).unwrap_or_default();
+                self.keep_what_was_said(pod, &said).await;
+                let fatal = said.lines().filter(|line| line.contains("FATAL:") || line.contains("PANIC:"));
+                signs::finding(sign).with_evidence(fatal.map(str::to_owned))
             }
             _ => signs::finding(sign),
         }
@@ -160,8 +162,7 @@ impl<'a> ComingUp<'a> {
 
     /// Keeps what a database printed that was given up, and what its server logged: the next life of its container
     /// knows nothing of it.
-    async fn keep_what_was_said(&self, pod: &str) {
-        let printed = self.logs.as_ref().map(Logs::of_databases).unwrap_or_default();
+    async fn keep_what_was_said(&self, pod: &str, printed: &str) {
         let argv = ["sh", "-c", SERVER_LOGS].map(str::to_owned);
         let at = (self.plant.site.namespace(), pod, DATABASE);
         let logged = wait_for("the server's log", PATIENCE, Duration::from_secs(1), || async {

@@ -145,8 +145,8 @@ pub(crate) fn finding(sign: &Sign) -> Finding {
         Sign::GaveUp { pod, line } => Finding::certain(
             "primary-not-started",
             "PostgreSQL did not start on what was restored, and Patroni moved that away: no later attempt can succeed",
-            "delete the PostgresCluster with its volumes and restore again: a node that is short of CPU, memory or \
-             disk is enough; if it happens again, read what the database printed in logs/",
+            "correct what the FATAL line names, if there is one, delete the PostgresCluster with its volumes, and \
+             restore again; without one a node that is short of CPU, memory or disk was enough",
         )
         .with_evidence([format!("pod {pod}: {line}")]),
         Sign::Event { reason, about, message } => {
