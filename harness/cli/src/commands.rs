@@ -17,7 +17,7 @@ use crate::{
 use clap::CommandFactory;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use phoenix_core::Secret;
-use phoenix_drill::sweep::{Reach, Swept};
+use phoenix_drill::sweep::{BY_HAND, Reach, Swept};
 use phoenix_drill::{Doing, Error, Keep, Reporter, Scenario, Target};
 use phoenix_local::Storage;
 use phoenix_reports::{Detail, Style, Terminal};
@@ -191,7 +191,7 @@ async fn doctor(castle: &Castle, environment: Option<EnvironmentName>) -> Result
 }
 
 async fn clear(reach: Reach) -> Result<u8> {
-    let swept = sweep(reach).await.map_err(|error| miette!("{}", error.chain()))?;
+    let swept = sweep(reach, BY_HAND).await.map_err(|error| miette!("{}", error.chain()))?;
     for (run, became) in &swept {
         match became {
             Swept::Removed => println!("{run}  removed"),
