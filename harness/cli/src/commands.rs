@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program's edge")]
 
 mod background;
+mod inspect;
 
 use crate::{
     arguments::{
@@ -17,7 +18,7 @@ use crate::{
 use clap::CommandFactory;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use phoenix_core::Secret;
-use phoenix_drill::sweep::{Reach, Swept};
+use phoenix_drill::sweep::{BY_HAND, Reach, Swept};
 use phoenix_drill::{Doing, Error, Keep, Reporter, Scenario, Target};
 use phoenix_local::Storage;
 use phoenix_reports::{Detail, Style, Terminal};
@@ -49,6 +50,7 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
         Command::Sweep { kept } => clear(if kept { Reach::KeptToo } else { Reach::Orphans }).await,
         Command::Store(store) => serve(store).await,
         Command::Report { directory } => report(&directory),
+        Command::Inspect(inspect) => inspect::inspect(&inspect).await,
         Command::Schema { document } => schema(document),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "phoenix", &mut stdout());
@@ -205,7 +207,7 @@ async fn doctor(castle: &Castle, environment: Option<EnvironmentName>) -> Result
 }
 
 async fn clear(reach: Reach) -> Result<u8> {
-    let swept = sweep(reach).await.map_err(|error| miette!("{}", error.chain()))?;
+    let swept = sweep(reach, BY_HAND).await.map_err(|error| miette!("{}", error.chain()))?;
     for (run, became) in &swept {
         match became {
             Swept::Removed => println!("{run}  removed"),
@@ -283,6 +285,7 @@ fn schema(document: Document) -> Result<u8> {
     let schema = match document {
         Document::Report => phoenix_reports::schema::report_schema(),
         Document::Ledger => phoenix_reports::schema::ledger_schema(),
+        Document::Inspection => phoenix_inspection::inspection::schema(),
     };
     println!("{}", serde_json::to_string_pretty(&schema).into_diagnostic()?);
     Ok(0)

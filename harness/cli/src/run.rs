@@ -6,11 +6,11 @@ use phoenix_containers::{Containers, ContainersConfig};
 use phoenix_core::{Defect, Event, RunId};
 use phoenix_drill::{
     Doing, Reporter, Result, Settings, stage,
-    sweep::{self, Reach, Swept},
+    sweep::{self, BEFORE_A_DRILL, Reach, Swept},
 };
 use phoenix_local::{Local, LocalConfig};
 use phoenix_reports::{Joint, Terminal, junit};
-use std::{io::Write, path::Path};
+use std::{io::Write, path::Path, time::Duration};
 
 /// An environment, and how it is set up.
 #[derive(Debug, Clone)]
@@ -58,21 +58,21 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
     match place {
         Place::Local(config) => {
             let place = Local::new(*config).await?;
-            staged(settings, async |run, settings| {
+            staged(settings, reporters, async |run, settings, reporters| {
                 catalogue::local::play(&scenario, run, &place, settings, reporters).await
             })
             .await
         }
         Place::Containers(config) => {
             let place = Containers::new(*config).await?;
-            staged(settings, async |run, settings| {
+            staged(settings, reporters, async |run, settings, reporters| {
                 catalogue::containers::play(&scenario, run, &place, settings, reporters).await
             })
             .await
         }
         Place::Cluster(config) => {
             let place = Cluster::new(*config).await?;
-            staged(settings, async |run, settings| {
+            staged(settings, reporters, async |run, settings, reporters| {
                 catalogue::cluster::play(&scenario, run, &place, settings, reporters).await
             })
             .await
@@ -81,17 +81,31 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
 }
 
 /// Removes what dead runs left, in every environment.
-pub async fn sweep(reach: Reach) -> Result<Vec<(String, Swept)>> {
+pub async fn sweep(reach: Reach, patience: Duration) -> Result<Vec<(String, Swept)>> {
     // nodes stand on a network, which goes after them
-    sweep::sweep(reach, &[&phoenix_local::Remover, &phoenix_cluster::Remover, &phoenix_docker::Remover]).await
+    let removers: [&dyn sweep::Remover; 3] =
+        [&phoenix_local::Remover, &phoenix_cluster::Remover, &phoenix_docker::Remover];
+    sweep::sweep(reach, patience, &removers).await
+}
+
+/// What to tell of dead runs that could not be removed, which is no reason not to begin.
+fn left_behind(swept: &[(String, Swept)]) -> Vec<Event> {
+    let stuck = swept.iter().filter_map(|(run, became)| match became {
+        Swept::Stuck(why) => Some(format!("left of {run}, see `phoenix sweep`: {why}")),
+        Swept::Removed | Swept::Kept(_) => None,
+    });
+    stuck.map(|text| Event::Notice { text }).collect()
 }
 
 /// What stands around a play, wherever it is played.
 async fn staged(
     settings: Settings,
-    play: impl AsyncFnOnce(RunId, Settings) -> Result<stage::Played>,
+    mut reporters: Vec<Box<dyn Reporter>>,
+    play: impl AsyncFnOnce(RunId, Settings, Vec<Box<dyn Reporter>>) -> Result<stage::Played>,
 ) -> Result<stage::Played> {
-    sweep(Reach::Orphans).await?;
+    for event in left_behind(&sweep(Reach::Orphans, BEFORE_A_DRILL).await?) {
+        reporters.iter_mut().for_each(|reporter| reporter.event(&event));
+    }
     let run = stage::new_run();
     let joint = Joint::under_nextest(&settings.evidence, |name| std::env::var(name).ok());
     let directory = settings.evidence.join(run.as_str());
@@ -99,7 +113,7 @@ async fn staged(
         let (run, directory) = (run.clone(), directory.clone());
         blocking("enlisting the drill", move || joint.enlist(&run, &directory)).await?;
     }
-    let played = play(run, settings).await;
+    let played = play(run, settings, reporters).await;
     if let Ok(played) = &played {
         let (report, path) = (played.report.clone(), played.directory.join("junit.xml"));
         blocking("writing junit.xml", move || junit::write(&report, &path)).await?;

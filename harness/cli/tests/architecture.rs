@@ -17,6 +17,8 @@ enum Role {
     Postgres,
     /// The object store.
     Store,
+    /// Any repository of pgBackRest's, judged before anything burns.
+    Inspection,
     /// pgBackRest's repository in an object store, as every environment uses it.
     Repository,
     /// A Docker engine, as every environment that needs one uses it.
@@ -41,6 +43,7 @@ impl Role {
             "harness/drill" => Some(Self::Stage),
             "harness/postgres" => Some(Self::Postgres),
             "harness/store" => Some(Self::Store),
+            "harness/inspection" => Some(Self::Inspection),
             "harness/repository" => Some(Self::Repository),
             "harness/docker" => Some(Self::Docker),
             "harness/local" | "harness/containers" | "harness/cluster" => Some(Self::Environment),
@@ -85,6 +88,8 @@ fn may_not_use(role: Role) -> &'static [&'static str] {
     match role {
         // the stage knows no PostgreSQL, no store and no containers
         Role::Stage => &["aws-sdk-s3", "bollard", "kube", "s3s", "testcontainers", "tokio-postgres"],
+        // it reads stores and directories, and needs neither a server nor an engine
+        Role::Inspection => &["bollard", "kube", "s3s", "testcontainers", "tokio-postgres"],
         // what is to be said lies in the evidence
         Role::Reports => {
             &["aws-sdk-s3", "bollard", "kube", "s3s", "testcontainers", "tokio", "tokio-postgres"]
@@ -99,16 +104,24 @@ fn may_know(role: Role) -> &'static [Role] {
         Role::Core => &[],
         Role::Stage | Role::Store | Role::Reports => &[Role::Core],
         Role::Postgres | Role::Scenario => &[Role::Core, Role::Stage],
-        Role::Repository => &[Role::Core, Role::Stage, Role::Postgres, Role::Store],
+        Role::Inspection => &[Role::Core, Role::Store],
+        Role::Repository => &[Role::Core, Role::Stage, Role::Postgres, Role::Store, Role::Inspection],
         Role::Docker => &[Role::Core, Role::Stage, Role::Postgres, Role::Store, Role::Repository],
-        Role::Environment => {
-            &[Role::Core, Role::Stage, Role::Postgres, Role::Store, Role::Repository, Role::Docker]
-        }
+        Role::Environment => &[
+            Role::Core,
+            Role::Stage,
+            Role::Postgres,
+            Role::Store,
+            Role::Inspection,
+            Role::Repository,
+            Role::Docker,
+        ],
         Role::Program | Role::Bench => &[
             Role::Core,
             Role::Stage,
             Role::Postgres,
             Role::Store,
+            Role::Inspection,
             Role::Repository,
             Role::Docker,
             Role::Environment,
@@ -245,6 +258,7 @@ fn every_breach_is_caught() {
         ("drill", package(Some("harness/drill"), &["core", "tokio"], &[])),
         ("postgres", package(Some("harness/postgres"), &["core", "drill"], &[])),
         ("store", package(Some("harness/store"), &["core"], &[])),
+        ("inspection", package(Some("harness/inspection"), &["core", "store"], &[])),
         ("local", package(Some("harness/local"), &["core", "drill", "postgres", "store"], &[])),
         ("docker", package(Some("harness/docker"), &["core", "drill", "store"], &[])),
         ("cluster", package(Some("harness/cluster"), &["core", "drill", "docker"], &[])),
@@ -272,6 +286,7 @@ fn every_breach_is_caught() {
     assert_eq!(broken("fires", "local"), "fires (Scenario) may not know local (Environment)");
     assert_eq!(broken("fires", "tokio"), "fires (Scenario) may not use tokio");
     assert_eq!(broken("reports", "drill"), "reports (Reports) may not know drill (Stage)");
+    assert_eq!(broken("inspection", "drill"), "inspection (Inspection) may not know drill (Stage)");
     assert_eq!(broken("store", "drill"), "store (Store) may not know drill (Stage)");
     assert_eq!(broken("drill", "tokio-postgres"), "drill (Stage) may not use tokio-postgres");
     assert_eq!(

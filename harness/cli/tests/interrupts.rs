@@ -63,6 +63,44 @@ async fn a_signal_cleans_up(#[case] with: Signal, #[case] span: &str, #[case] ca
     assert_eq!(remains(&run), [""; 0]);
 }
 
+/// So many files take a moment to be removed.
+const FILES: u32 = 100_000;
+
+/// Where a run of this machine has its things, with so much in it that it is not removed in an instant.
+fn fill(of: &str) {
+    let (uid, slug) = (nix::unistd::getuid(), of.to_ascii_lowercase());
+    let places = [format!("/dev/shm/phoenix-{uid}/{slug}"), format!("/var/tmp/phoenix-{uid}/drills/{slug}")];
+    let place = places.iter().map(Path::new).find(|place| place.exists()).unwrap();
+    let planted = place.join("planted");
+    std::fs::create_dir(&planted).unwrap();
+    (0..FILES).for_each(|number| drop(std::fs::File::create(planted.join(number.to_string())).unwrap()));
+}
+
+#[rstest]
+#[case::once(1)]
+#[case::twice(2)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_clean_up(#[case] signals: u32) {
+    let folder = folder();
+    let (mut child, of) = until_span(folder.path(), "backup", "strongest").await;
+    fill(&of);
+    for _ in 0..signals {
+        signal(&child, Signal::SIGINT);
+        phoenix_drill::pause(Duration::from_millis(50)).await;
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(60), child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(130));
+    let report = report(&evidence(folder.path()));
+    assert_eq!(report.verdict, Some(Verdict::unknown("interrupted by SIGINT")));
+    let told: Vec<_> = report.findings.iter().map(|it| (it.code.as_str(), it.fix.as_str())).collect();
+    match signals {
+        1 => assert_eq!((told, remains(&of)), (vec![], vec![])),
+        _ => assert_eq!(told, [("left-behind", "run `phoenix sweep`: it removes the rest")]),
+    }
+    run(folder.path(), ["sweep"]).await;
+    assert_gone(&of).await;
+}
+
 #[rstest]
 #[case::store("store", "strongest")]
 #[case::initdb("initdb", "strongest")]

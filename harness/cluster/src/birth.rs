@@ -126,7 +126,7 @@ impl Environment for Cluster {
             let run = scene.run.as_str();
             sweep::remove_namespaces(run, &resources).await?;
             if let Some(engine) = &self.engine {
-                sweep::remove(engine, run, &resources).await?;
+                sweep::remove(engine, run, &resources, sweep::AT_THE_END).await?;
                 phoenix_docker::remove(engine, run, &resources).await?;
             }
             site::clear(run, &resources)

@@ -4,9 +4,10 @@
 use crate::{
     built_in::Phase,
     kubernetes::{Kubernetes, Life},
+    logs::Logs,
     lookout::{Lookout, View, is_ready},
-    plant::{Plant, Standing},
-    signs::{self, RestoreLogs, Sign},
+    plant::{DATABASE, Plant, Standing},
+    signs::{self, Sign},
 };
 use kube::ResourceExt;
 use phoenix_core::Finding;
@@ -17,14 +18,18 @@ use std::time::Duration;
 /// Longer than anything that ends well takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(100);
+/// A container that is started again runs by then.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The server's logs, wherever Patroni moved them.
+const SERVER_LOGS: &str = "tail -v -n 100 $(find /pgdata -path '*log/*.log') 2>&1";
 
 /// A namespace in which something comes up.
 pub(crate) struct ComingUp<'a> {
     plant: &'a Plant,
     kubernetes: Kubernetes,
     lookout: Lookout,
-    /// What restores print, where some may run; elsewhere events are those of others.
-    logs: Option<RestoreLogs>,
+    /// What is printed, where the castle is; elsewhere events are those of others.
+    logs: Option<Logs>,
     phase: Phase,
 }
 
@@ -120,6 +125,8 @@ impl<'a> ComingUp<'a> {
         let secret = &self.plant.site.config.names.secret;
         let seen = self.lookout.until(what, DEADLINE, |view| {
             let sign = self.logs.as_ref().and_then(|_| signs::sign(view, secret));
+            // what is given up at a birth is begun anew, from nothing as before
+            let sign = sign.filter(|sign| self.phase != Phase::Birth || !matches!(sign, Sign::GaveUp { .. }));
             Ok(match (look(view), sign) {
                 (Wait::Ready(found), _) => Wait::Ready(Ok(found)),
                 (_, Some(sign)) => Wait::Ready(Err(sign)),
@@ -133,20 +140,39 @@ impl<'a> ComingUp<'a> {
     }
 
     async fn why(&self, sign: &Sign) -> Finding {
-        let mut log = self.logs.as_ref().map(RestoreLogs::text).unwrap_or_default();
-        if let Sign::RestoreFailed { pod, .. } = sign {
-            // whoever follows it may be a moment behind
-            let namespace = self.plant.site.namespace();
-            let whole = self.kubernetes.logs(namespace, pod, signs::RESTORE, Life::Current).await;
-            log = whole.unwrap_or(log);
-        }
         match sign {
             Sign::RestoreFailed { pod, status } => {
+                // whoever follows it may be a moment behind
+                let namespace = self.plant.site.namespace();
+                let whole = self.kubernetes.logs(namespace, pod, signs::RESTORE, Life::Current).await;
+                let followed = || self.logs.as_ref().map(Logs::of_restores).unwrap_or_default();
+                let log = whole.unwrap_or_else(|_| followed());
                 let evidence = format!("pod {pod}: container {} ended with exit {status}", signs::RESTORE);
                 self.explained(&evidence, *status, &log).await
             }
+            Sign::GaveUp { pod, .. } => {
+                let said = self.logs.as_ref().map(Logs::of_databases).unwrap_or_default();
+                self.keep_what_was_said(pod, &said).await;
+                let fatal = said.lines().filter(|line| line.contains("FATAL:") || line.contains("PANIC:"));
+                signs::finding(sign).with_evidence(fatal.map(str::to_owned))
+            }
             _ => signs::finding(sign),
         }
+    }
+
+    /// Keeps what a database printed that was given up, and what its server logged: the next life of its container
+    /// knows nothing of it.
+    async fn keep_what_was_said(&self, pod: &str, printed: &str) {
+        let argv = ["sh", "-c", SERVER_LOGS].map(str::to_owned);
+        let at = (self.plant.site.namespace(), pod, DATABASE);
+        let logged = wait_for("the server's log", PATIENCE, Duration::from_secs(1), || async {
+            let ran = self.kubernetes.exec(at, &argv, None).await;
+            Ok(ran.map_or_else(|error| Wait::NotYet(error.chain()), |ran| Wait::Ready(ran.stdout)))
+        });
+        let logged = logged.await.unwrap_or_else(|error| error.chain());
+        let path = self.plant.site.scene.evidence.log(&format!("{pod}-given-up.log"));
+        // the finding stands without it
+        let _ = std::fs::write(path, format!("{printed}\n--- what the server logged\n{logged}"));
     }
 
     /// Why pgBackRest ended with this status and this log, in a pod.

@@ -1,21 +1,25 @@
 //! The Kubernetes API: what is asked of it, and what its refusals mean.
 
 use crate::postgrescluster::{self, PostgresCluster};
+use chrono::Utc;
 use k8s_openapi::{
-    api::core::v1::{Namespace, Pod},
+    api::{
+        authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+        core::v1::{Namespace, Pod},
+    },
     apimachinery::pkg::apis::meta::v1::Status as ExecStatus,
 };
 use kube::{
-    Api, Client, Config,
+    Api, Client, Config, ResourceExt,
     api::{
-        ApiResource, AttachParams, DeleteParams, DynamicObject, GroupVersionKind, LogParams, Patch,
-        PatchParams,
+        ApiResource, AttachParams, DeleteParams, DynamicObject, GroupVersionKind, ListParams, LogParams,
+        Patch, PatchParams, PostParams,
     },
     config::{KubeConfigOptions, Kubeconfig},
 };
-use phoenix_drill::{Doing, Error, Result, Wait, wait_for};
+use phoenix_drill::{Doing, Error, Result, Wait, pause, wait_for};
 use phoenix_repository::Ran;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -24,6 +28,9 @@ const MANAGER: &str = "phoenix";
 /// An API server that is just coming up, or a CRD that is not served yet, is asked again for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(100);
+/// How often the operator is reminded of what is to go, and the annotation that does it.
+const REMIND: Duration = Duration::from_secs(10);
+const REMINDED: &str = "phoenix.reminded";
 
 /// A cluster's API.
 #[derive(Clone)]
@@ -93,6 +100,44 @@ impl Kubernetes {
     {
         let changed = api.patch(name, &PatchParams::default(), &Patch::Merge(change)).await;
         changed.map(drop).map_err(|error| refused("a change of", name, &error))
+    }
+
+    /// Waits for the end of PostgresClusters, and touches them now and then: an operator whose pods were gone
+    /// before it asked for their end waits for news of them, and there is none.
+    pub async fn reminding<T>(&self, namespace: &str, gone: impl Future<Output = T>) -> T {
+        let clusters = self.clusters(namespace);
+        let remind = async {
+            loop {
+                pause(REMIND).await;
+                // whoever waits sees what is wrong with the API
+                let Ok(found) = clusters.list(&ListParams::default()).await else { continue };
+                let now = json!({ "metadata": { "annotations": { REMINDED: Utc::now().to_rfc3339() } } });
+                for going in found.items.iter().filter(|it| it.metadata.deletion_timestamp.is_some()) {
+                    let change = Patch::Merge(&now);
+                    let _ = clusters.patch(&going.name_any(), &PatchParams::default(), &change).await;
+                }
+            }
+        };
+        tokio::select! {
+            gone = gone => gone,
+            never = remind => never,
+        }
+    }
+
+    /// Whether whoever asks may do anything: an API server grants its administrator's rights a moment after it
+    /// answers.
+    pub async fn may_do_anything(&self) -> Result<bool, kube::Error> {
+        let anything = ResourceAttributes {
+            verb: Some("*".to_owned()),
+            group: Some("*".to_owned()),
+            resource: Some("*".to_owned()),
+            ..Default::default()
+        };
+        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(anything), ..Default::default() };
+        let review = SelfSubjectAccessReview { spec, ..Default::default() };
+        let reviews = self.global::<SelfSubjectAccessReview>();
+        let answer = reviews.create(&PostParams::default(), &review).await?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
     }
 
     fn described(&self, object: &Value) -> Result<Described> {

@@ -15,6 +15,7 @@ mod ground;
 mod in_place;
 mod kubernetes;
 mod layers;
+mod logs;
 mod lookout;
 mod manifests;
 mod masked;

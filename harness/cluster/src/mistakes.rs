@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 const NOBODY: &str = "phoenix-nobody";
 /// A port at which no store listens.
 const NOBODY_LISTENS: u16 = 9;
+/// PostgreSQL takes 262143 at most.
+const MORE_THAN_CAN_BE: u32 = 300_000;
 const DATA_SOURCE: &str = "/spec/dataSource/pgbackrest";
 
 impl Misconfigure for Cluster {
@@ -45,6 +47,9 @@ fn told(mistake: Mistake) -> &'static str {
         Mistake::OptionRefused => "dataSource.pgbackrest.options holds --repo=1",
         Mistake::UserName => "a user is called tazlab_admin",
         Mistake::UndeclaredField => "repos[0] has a field s3Credentials",
+        Mistake::SettingImpossible => {
+            "patroni.dynamicConfiguration asks for a max_connections that cannot be"
+        }
         Mistake::VolumeClassMissing => "storageClassName names no StorageClass",
         Mistake::VolumeNeverReady => "nobody provisions for storageClassName",
         Mistake::NoDataSource => "there is no dataSource",
@@ -84,6 +89,12 @@ pub(crate) fn in_cluster(mut manifest: Value, mistake: Mistake) -> Value {
                 "s3Credentials",
                 json!({ "secretName": "s3-backrest-creds" }),
             );
+        }
+        // the restore starts with the backup's own, and Patroni with this one
+        Mistake::SettingImpossible => {
+            let parameters = json!({ "max_connections": MORE_THAN_CAN_BE });
+            let dynamic = json!({ "postgresql": { "parameters": parameters } });
+            set("/spec", "patroni", json!({ "dynamicConfiguration": dynamic }));
         }
         Mistake::VolumeClassMissing => {
             set("/spec/instances/0/dataVolumeClaimSpec", "storageClassName", json!("longhorn-nope"));

@@ -3,6 +3,7 @@
 use crate::{
     built_in::Phase,
     kubernetes::Kubernetes,
+    logs::Logs,
     lookout::Lookout,
     manifests::{Manifests, STANZA},
     masked::difference,
@@ -11,7 +12,6 @@ use crate::{
     own::Own,
     platform::Platform,
     postgrescluster::label,
-    signs::RestoreLogs,
     site::{Beside, Site},
     sql::{self, Administrator, Application, Door},
 };
@@ -142,7 +142,7 @@ impl Plant {
     /// The cluster has risen.
     pub fn found(&self, kubernetes: Kubernetes) {
         let lookout = Lookout::over(&kubernetes, self.site.namespace());
-        let logs = RestoreLogs::follow(self.site.clone(), kubernetes.clone(), lookout.clone());
+        let logs = Logs::follow(self.site.clone(), kubernetes.clone(), lookout.clone());
         self.stands(Some(Standing { kubernetes, lookout, logs }));
     }
 
@@ -247,12 +247,12 @@ impl Plant {
     }
 }
 
-/// A cluster that stands: its API, the lookout over the castle's namespace, and what restores print there.
+/// A cluster that stands: its API, the lookout over the castle's namespace, and what is printed there.
 #[derive(Clone)]
 pub(crate) struct Standing {
     pub kubernetes: Kubernetes,
     pub lookout: Lookout,
-    pub logs: RestoreLogs,
+    pub logs: Logs,
 }
 
 impl Standing {

@@ -10,7 +10,7 @@ use crate::{
     plant::Plant,
     signs,
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
 use phoenix_drill::{Doing, Result, Span, Wait};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const CONTAINER: &str = "probe";
 const IO_TIMEOUT_S: &str = "5";
 /// What pgBackRest says where a name cannot be resolved.
 const NAME_UNKNOWN: &str = "unable to get address";
-/// For so long names may be unknown.
+/// For so long names may be unknown, and nodes fail to start a container.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks the store for what the manifest will ask it for; what it says instead is why nothing comes back.
@@ -32,35 +32,49 @@ pub(crate) async fn probe(plant: &Plant, phase: &Phase, manifest: &Value, span: 
         None => (&manifest["spec"]["backups"]["pgbackrest"], vec!["repo-ls".to_owned()]),
     };
     let castle = ComingUp::castle(plant, phase)?;
-    let (name, status, log) = loop {
+    let (name, ended, log) = loop {
         // of each probe's own: what another one saw is not taken for its answer
         let name = format!("{POD}-{}", plant.site.scene.now().0);
         let pod = manifest_of(plant, &name, manifest, source, &question);
-        let (status, log) = asked(plant, &castle, &name, &pod).await?;
-        // names are known a moment later than pods run, in a cluster that is just rising
-        if status == 0 || !log.contains(NAME_UNKNOWN) || began.elapsed() >= PATIENCE {
-            break (name, status, log);
+        let (ended, log) = asked(plant, &castle, &name, &pod).await?;
+        let passes = match () {
+            () if signs::never_started(&ended) => "the node could not start the pod's container",
+            // names are known a moment later than pods run, in a cluster that is just rising
+            () if ended.exit_code != 0 && log.contains(NAME_UNKNOWN) => {
+                "the cluster does not know the store's name yet"
+            }
+            () => break (name, ended, log),
+        };
+        if began.elapsed() >= PATIENCE {
+            break (name, ended, log);
         }
-        span.progress("the cluster does not know the store's name yet");
+        span.progress(passes);
     };
+    let status = ended.exit_code;
     if status == 0 {
         span.detail("the store answers a pod");
         return Ok(());
     }
     let path = plant.site.scene.evidence.log(&format!("{name}.log"));
     std::fs::write(&path, &log).doing(format!("writing {}", path.display()))?;
-    let evidence = format!("pod {name}: pgbackrest {} ended with exit {status}", question.join(" "));
+    let why = ended.message.map(|message| format!(": {}", message.trim())).unwrap_or_default();
+    let evidence = format!("pod {name}: pgbackrest {} ended with exit {status}{why}", question.join(" "));
     Err(phase.stopped(castle.explained(&evidence, status, &log).await))
 }
 
-/// Runs the pod to its end, and gives its status and what it printed. It is removed whatever it says.
-async fn asked(plant: &Plant, castle: &ComingUp<'_>, name: &str, pod: &Value) -> Result<(i32, String)> {
+/// Runs the pod to its end, and gives how it ended and what it printed. It is removed whatever it says.
+async fn asked(
+    plant: &Plant,
+    castle: &ComingUp<'_>,
+    name: &str,
+    pod: &Value,
+) -> Result<(ContainerStateTerminated, String)> {
     let (kubernetes, _) = plant.cluster()?;
     let namespace = plant.site.namespace();
     kubernetes.apply(pod).await?;
     let ended = castle.until("the store to answer a pod", |view| match view.pods.get(name) {
         Some(pod) => match signs::terminated(pod, CONTAINER) {
-            Some(ended) => Wait::Ready(ended.exit_code),
+            Some(ended) => Wait::Ready(ended.clone()),
             None => Wait::NotYet("the pod has not ended".to_owned()),
         },
         None => Wait::NotYet("there is no pod yet".to_owned()),
@@ -68,9 +82,9 @@ async fn asked(plant: &Plant, castle: &ComingUp<'_>, name: &str, pod: &Value) ->
     let ended = ended.await;
     let log = kubernetes.logs(namespace, name, CONTAINER, Life::Current).await.unwrap_or_default();
     let removed = kubernetes.all::<Pod>(namespace).delete(name, &at_once()).await;
-    let status = ended?;
+    let ended = ended?;
     gone(removed).doing("removing the probe")?;
-    Ok((status, log))
+    Ok((ended, log))
 }
 
 /// A pod with pgBackRest that is told of the repository as the operator will tell the restore, and that may run

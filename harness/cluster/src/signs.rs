@@ -1,24 +1,11 @@
 //! What says, long before the operator does, that a castle will not come up: a restore container's end, an
 //! event, a line in a log. `None` of these is a condition: the operator's own comes after 643 seconds.
 
-use crate::{
-    kubernetes::Kubernetes,
-    lookout::{Lookout, View},
-    postgrescluster::label,
-    site::Site,
-};
-use futures::AsyncBufReadExt;
-use futures::TryStreamExt;
+use crate::{logs::begun, lookout::View, postgrescluster::label};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
-use kube::{ResourceExt, api::LogParams};
+use kube::ResourceExt;
 use phoenix_core::{Certainty, Finding};
 use phoenix_postgres::diagnosis::{self, Symptoms};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::Write,
-    sync::{Arc, Mutex, PoisonError},
-};
-use tokio::task::JoinSet;
 
 /// The container that restores.
 pub(crate) const RESTORE: &str = "pgbackrest-restore";
@@ -41,6 +28,8 @@ pub(crate) enum Sign {
     RestoreFailed { pod: String, status: i32 },
     /// The restore's log says so, and the restore goes on.
     Said(String),
+    /// Patroni gave up a database that did not start, and moved its data away.
+    GaveUp { pod: String, line: String },
     /// An event says so.
     Event { reason: String, about: String, message: String },
 }
@@ -125,7 +114,7 @@ fn lasted_s(event: &Event) -> i64 {
 /// The pod whose container restores now.
 pub(crate) fn restoring(view: &View) -> Option<String> {
     let label = label("pgbackrest-restore");
-    let running = |pod: &&Pod| has_begun(pod) && terminated(pod, RESTORE).is_none();
+    let running = |pod: &&Pod| begun(pod, RESTORE).is_some() && terminated(pod, RESTORE).is_none();
     view.pods_with(&label).find(running).map(ResourceExt::name_any)
 }
 
@@ -135,6 +124,11 @@ pub(crate) fn terminated<'a>(pod: &'a Pod, container: &str) -> Option<&'a Contai
     let found = statuses.iter().find(|status| status.name == container)?;
     let state = found.state.as_ref()?;
     state.terminated.as_ref().or_else(|| found.last_state.as_ref()?.terminated.as_ref())
+}
+
+/// Whether a container ended before anything of its own ran: its node could not start it.
+pub(crate) fn never_started(ended: &ContainerStateTerminated) -> bool {
+    matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun"))
 }
 
 /// What a sign means that says enough by itself.
@@ -148,6 +142,13 @@ pub(crate) fn finding(sign: &Sign) -> Finding {
             diagnosis::not_reborn(&symptoms)
                 .with_evidence(["the operator begins this recovery again for ever".to_owned()])
         }
+        Sign::GaveUp { pod, line } => Finding::certain(
+            "primary-not-started",
+            "PostgreSQL did not start on what was restored, and Patroni moved that away: no later attempt can succeed",
+            "correct what the FATAL line names, if there is one, delete the PostgresCluster with its volumes, and \
+             restore again; without one a node that is short of CPU, memory or disk was enough",
+        )
+        .with_evidence([format!("pod {pod}: {line}")]),
         Sign::Event { reason, about, message } => {
             event_finding(reason, message).with_evidence([format!("event {reason} on {about}: {message}")])
         }
@@ -184,102 +185,6 @@ fn event_finding(reason: &str, message: &str) -> Finding {
         ),
         _ => Finding::certain("not-reborn", message, "read the events in the evidence")
             .with_certainty(Certainty::Unsure),
-    }
-}
-
-/// Copies what restores print into the evidence, as they print it: their pods are gone within seconds of
-/// their end. Ends with its last clone.
-#[derive(Clone)]
-pub(crate) struct RestoreLogs {
-    texts: Arc<Mutex<BTreeMap<String, String>>>,
-    _followers: Arc<JoinSet<()>>,
-}
-
-impl RestoreLogs {
-    /// Begins to follow every restore in the castle's namespace.
-    pub fn follow(site: Arc<Site>, kubernetes: Kubernetes, lookout: Lookout) -> Self {
-        let texts = Arc::<Mutex<BTreeMap<String, String>>>::default();
-        let mut followers = JoinSet::new();
-        followers.spawn(follow_all(site, kubernetes, lookout, texts.clone()));
-        Self { texts, _followers: Arc::new(followers) }
-    }
-
-    /// A new life begins: what was printed in the one before says nothing of it.
-    pub fn begin_life(&self) {
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    /// What was printed so far in this life, by all of them.
-    pub fn text(&self) -> String {
-        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.values().cloned().collect::<Vec<_>>().join("\n")
-    }
-}
-
-async fn follow_all(
-    site: Arc<Site>,
-    kubernetes: Kubernetes,
-    lookout: Lookout,
-    texts: Arc<Mutex<BTreeMap<String, String>>>,
-) {
-    let mut followers = JoinSet::new();
-    let mut followed = BTreeSet::new();
-    let label = label("pgbackrest-restore");
-    let mut changes = lookout.changes();
-    loop {
-        let begun: Vec<_> = lookout.look(|view| {
-            let begun = view.pods_with(&label).filter(|pod| has_begun(pod));
-            begun.map(ResourceExt::name_any).collect()
-        });
-        for pod in begun {
-            if followed.insert(pod.clone()) {
-                let (site, kubernetes, lookout, texts) =
-                    (site.clone(), kubernetes.clone(), lookout.clone(), texts.clone());
-                followers.spawn(async move { follow_one(&site, &kubernetes, &lookout, &texts, &pod).await });
-            }
-        }
-        if changes.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
-fn has_begun(pod: &Pod) -> bool {
-    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    let state = statuses.into_iter().flatten().find(|status| status.name == RESTORE);
-    state.and_then(|status| status.state.as_ref()).is_some_and(|state| state.waiting.is_none())
-}
-
-async fn follow_one(
-    site: &Site,
-    kubernetes: &Kubernetes,
-    lookout: &Lookout,
-    texts: &Mutex<BTreeMap<String, String>>,
-    pod: &str,
-) {
-    let parameters = LogParams { container: Some(RESTORE.to_owned()), follow: true, ..LogParams::default() };
-    let Ok(stream) = kubernetes.all::<Pod>(site.namespace()).log_stream(pod, &parameters).await else {
-        return;
-    };
-    let mut lines = stream.lines();
-    let path = site.scene.evidence.log(&format!("{pod}.log"));
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).ok();
-    while let Ok(Some(line)) = lines.try_next().await {
-        if let Some(file) = &mut file {
-            // the text is kept in memory too, and a full disk shows in report.json
-            let _ = writeln!(file, "{line}");
-        }
-        let text = format!("{line}\n");
-        texts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(pod.to_owned())
-            .or_default()
-            .push_str(&text);
-        // it is begun again for ever, within the same container
-        if line.contains(diagnosis::TARGET_MISSED) {
-            lookout.tell(|view| view.signs.push(Sign::Said(line.clone())));
-        }
     }
 }
 
@@ -359,6 +264,25 @@ mod tests {
         let line = format!("FATAL:  {}", diagnosis::TARGET_MISSED);
         let view = View { signs: vec![Sign::Said(line)], ..View::default() };
         assert_eq!(finding(&sign(&view, "").unwrap()).code, "target-not-reached");
+    }
+
+    #[test]
+    fn a_database_that_is_given_up_ends_it_with_what_was_said() {
+        let line = "INFO: removing initialize key after failed attempt to bootstrap the cluster".to_owned();
+        let view = View { signs: vec![Sign::GaveUp { pod: "db-0".into(), line }], ..View::default() };
+        let found = finding(&sign(&view, "").unwrap());
+        assert_eq!(found.code, "primary-not-started");
+        assert!(found.evidence[0].contains("db-0: INFO: removing initialize key"), "{:?}", found.evidence);
+    }
+
+    #[test]
+    fn a_container_that_its_node_could_not_start_said_nothing() {
+        let ended = |reason: &str| ContainerStateTerminated {
+            exit_code: 128,
+            reason: Some(reason.to_owned()),
+            ..Default::default()
+        };
+        assert!(never_started(&ended("StartError")) && !never_started(&ended("Error")));
     }
 
     #[test]

@@ -3,19 +3,27 @@
 use crate::{
     kubernetes::Kubernetes,
     platform::LABEL,
-    wipe::{ours, volumes},
+    wipe::{is_retained, ours, volumes},
 };
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolume};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{api::DeleteParams, config::Kubeconfig};
 use phoenix_docker::Engine;
 use phoenix_drill::{Doing, Error, Resource, Result, Wait, Work, pause, sweep, wait_for};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 const SETTLE: Duration = Duration::from_secs(1);
 /// A namespace whose pods linger goes after their grace.
 const GONE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(500);
+/// For how long an engine that says that it cannot kill a node is asked again by whoever sweeps: it has tried for
+/// ten seconds by itself.
+const SWEPT: Duration = Duration::from_secs(10);
+/// At a drill's own end it is asked again for so long.
+pub(crate) const AT_THE_END: Duration = Duration::from_secs(60);
 
 /// Removes the kind clusters that a run named.
 #[derive(Debug, Clone, Copy)]
@@ -29,34 +37,42 @@ impl sweep::Remover for Remover {
                 return Ok(());
             }
             let engine = Engine::connect().await?;
-            remove(&engine, run, resources).await?;
+            remove(&engine, run, resources, SWEPT).await?;
             // what was asked for when the harness was killed may be on its way
             pause(SETTLE).await;
-            remove(&engine, run, resources).await
+            remove(&engine, run, resources, SWEPT).await
         })
     }
 }
 
 /// Removes the kind clusters that a run named, if their names hold the run's.
-pub(crate) async fn remove(engine: &Engine, run: &str, resources: &[Resource]) -> Result<()> {
+pub(crate) async fn remove(
+    engine: &Engine,
+    run: &str,
+    resources: &[Resource],
+    patience: Duration,
+) -> Result<()> {
     for resource in resources {
         let Resource::KindCluster { name } = resource else { continue };
         if !run.to_ascii_lowercase().contains(name.trim_start_matches("phoenix-")) {
             let why = "its name does not hold this run's";
             return Err(Error::unverified(format!("the cluster {name} is not removed"), why));
         }
-        // one that the engine is just starting is not removed at the first attempt
+        let began = Instant::now();
+        // one that the engine is just starting is not removed at the first attempt, and volumes of gigabytes not
+        // in a minute, where others are at the disk too
         wait_for(&format!("the nodes of {name} to be gone"), GONE, LOOK, || async {
-            let nodes = nodes(engine, name).await?;
-            if nodes.is_empty() {
-                return Ok(Wait::Ready(()));
-            }
-            let removed = join_all(nodes.iter().map(|node| async {
+            let there = nodes(engine, name).await?;
+            let removed = join_all(there.iter().map(|node| async {
                 engine.kill(node).await?;
                 engine.remove_container(node).await
             }));
-            let removed = removed.await.into_iter().collect::<Result<()>>();
-            Ok(Wait::NotYet(removed.map_or_else(|error| error.chain(), |()| "removed".to_owned())))
+            match removed.await.into_iter().collect::<Result<()>>() {
+                _ if there.is_empty() => Ok(Wait::Ready(())),
+                Err(error) if began.elapsed() >= patience => Err(error),
+                Err(error) => Ok(Wait::NotYet(error.chain())),
+                Ok(()) => Ok(Wait::NotYet("removed".to_owned())),
+            }
         })
         .await?;
     }
@@ -76,7 +92,8 @@ pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Resu
             return Err(Error::unverified(doing(), why));
         }
         let namespaces = kubernetes.global::<Namespace>();
-        wait_for(&format!("the namespace {name} to be gone"), GONE, LOOK, || async {
+        let what = format!("the namespace {name} to be gone");
+        let gone = wait_for(&what, GONE, LOOK, || async {
             let Some(found) = namespaces.get_opt(name).await.doing(doing())? else {
                 return Ok(Wait::Ready(()));
             };
@@ -85,16 +102,11 @@ pub(crate) async fn remove_namespaces(run: &str, resources: &[Resource]) -> Resu
                 namespaces.delete(name, &DeleteParams::default()).await.doing(doing())?;
             }
             Ok(Wait::NotYet("it is going".to_owned()))
-        })
-        .await?;
-        // its owner keeps what is retained
-        let goes = |volume: &PersistentVolume| {
-            let policy =
-                volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
-            policy != Some("Retain")
-        };
+        });
+        kubernetes.reminding(name, gone).await?;
         wait_for(&format!("the volumes of the namespace {name} to be gone"), GONE, LOOK, || async {
-            let left = volumes(&kubernetes, name).await?.into_iter().filter(goes).count();
+            // its owner keeps what is retained
+            let left = volumes(&kubernetes, name).await?.iter().filter(|it| !is_retained(it)).count();
             Ok(if left == 0 { Wait::Ready(()) } else { Wait::NotYet(format!("{left} are left")) })
         })
         .await?;

@@ -117,7 +117,8 @@ async fn database(plant: &Plant, span: &Span) -> Result<Left> {
     let removed =
         secrets.delete_collection(&DeleteParams::default(), &ListParams::default().labels(&made)).await;
     gone(removed).doing("deleting the users' Secrets")?;
-    until_gone(span, "everything of the database", || left_of_database(plant, &kubernetes)).await
+    let gone = until_gone(span, "everything of the database", || left_of_database(plant, &kubernetes));
+    kubernetes.reminding(plant.site.namespace(), gone).await
 }
 
 async fn left_of_database(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left> {
@@ -153,7 +154,8 @@ async fn namespace(plant: &Plant, span: &Span) -> Result<Left> {
     let pods = kubernetes.all::<Pod>(namespace);
     gone(pods.delete_collection(&at_once(), &ListParams::default()).await).doing("deleting its pods")?;
     deed.end(&plant.site.scene.evidence, "asked", String::new())?;
-    until_gone(span, "the namespace", || left_of_namespace(plant, &kubernetes)).await
+    let gone = until_gone(span, "the namespace", || left_of_namespace(plant, &kubernetes));
+    kubernetes.reminding(namespace, gone).await
 }
 
 async fn left_of_namespace(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left> {
@@ -199,10 +201,29 @@ pub(crate) fn ours(namespace: &Namespace, run: &str) -> Result<()> {
 async fn left_of_volumes(plant: &Plant, kubernetes: &Kubernetes) -> Result<Left> {
     let namespace = plant.site.namespace();
     let held = volumes(kubernetes, namespace).await?;
-    let mut left = vec![("volumes", held.iter().map(ResourceExt::name_any).collect())];
+    let mut left = vec![("volumes", held.iter().map(why_it_stays).collect())];
     let directories = plant.platform.volume_directories(namespace).await?;
     left.extend(directories.map(|directories| ("volume directories", directories)));
     Ok(left)
+}
+
+/// A volume, and why it stays if its own policy says so.
+fn why_it_stays(volume: &PersistentVolume) -> String {
+    let name = volume.name_any();
+    if !is_retained(volume) {
+        return name;
+    }
+    let class = volume.spec.as_ref().and_then(|spec| spec.storage_class_name.clone()).unwrap_or_default();
+    format!(
+        "{name} (the StorageClass {class} retains its volumes: name one whose reclaimPolicy is Delete as \
+         storage-class, and remove this one by `kubectl delete pv {name}` and where its storage keeps it)"
+    )
+}
+
+/// Whether a volume outlives its claim.
+pub(crate) fn is_retained(volume: &PersistentVolume) -> bool {
+    let policy = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
+    policy == Some("Retain")
 }
 
 /// The persistent volumes that a namespace's claims hold, or held.
@@ -235,4 +256,24 @@ fn tell(left: &Left) -> String {
         .map(|(what, names)| format!("{what}: {}", names.iter().cloned().collect::<Vec<_>>().join(", ")))
         .collect();
     if all.is_empty() { "nothing left".to_owned() } else { all.join(" · ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_volume_that_its_class_retains_says_so() {
+        let volume = |policy: &str| -> PersistentVolume {
+            let spec = json!({ "persistentVolumeReclaimPolicy": policy, "storageClassName": "safe" });
+            serde_json::from_value(json!({ "metadata": { "name": "pvc-1" }, "spec": spec })).unwrap()
+        };
+        assert_eq!(why_it_stays(&volume("Delete")), "pvc-1");
+        let told = why_it_stays(&volume("Retain"));
+        assert!(
+            told.starts_with("pvc-1 (the StorageClass safe retains") && told.contains("delete pv pvc-1"),
+            "{told}"
+        );
+    }
 }

@@ -156,10 +156,17 @@ impl Engine {
         }
     }
 
-    /// Removes a container with its anonymous volumes.
+    /// Removes a container with its anonymous volumes. One that somebody is removing is no error, and there yet.
     pub async fn remove_container(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        gone(self.docker.remove_container(name, Some(options)).await).doing(format!("removing {name}"))
+        match self.docker.remove_container(name, Some(options)).await {
+            Err(EngineError::DockerResponseServerError { status_code: 409, message })
+                if message.contains("already in progress") =>
+            {
+                Ok(())
+            }
+            removed => gone(removed).doing(format!("removing {name}")),
+        }
     }
 
     /// Removes a volume; one that is gone is no error.

@@ -4,7 +4,10 @@ use crate::{Engine, names::bears};
 use futures::future::join_all;
 use phoenix_drill::{Error, Resource, Result, Work, pause, sweep};
 use std::{collections::HashMap, time::Duration};
+use tokio::time::timeout;
 
+/// An engine that has not answered by then will not: of what does not die it says so after ten seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// A request that was on its way when its harness was killed is carried out by the engine by then.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -16,10 +19,17 @@ impl sweep::Remover for Remover {
     fn remove<'a>(&'a self, run: &'a str, resources: &'a [Resource]) -> Work<'a, ()> {
         Box::pin(async move {
             let Some(engine) = engine(resources).await? else { return Ok(()) };
-            remove(&engine, run, resources).await?;
-            // what was named and not found may be on its way
-            pause(SETTLE).await;
-            remove(&engine, run, resources).await
+            let removed = timeout(PATIENCE, async {
+                remove(&engine, run, resources).await?;
+                // what was named and not found may be on its way
+                pause(SETTLE).await;
+                remove(&engine, run, resources).await
+            });
+            let late = |_| {
+                let what = format!("the engine to remove what {run} named");
+                Err(Error::Timeout { what, last: "it has not answered".to_owned(), after: PATIENCE })
+            };
+            removed.await.unwrap_or_else(late)
         })
     }
 }

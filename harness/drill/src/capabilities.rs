@@ -84,6 +84,8 @@ pub enum Mistake {
     UserName,
     /// A field that the API does not declare.
     UndeclaredField,
+    /// A setting at which PostgreSQL does not start, though it restores.
+    SettingImpossible,
     /// A StorageClass that does not exist.
     VolumeClassMissing,
     /// A StorageClass for which nobody provisions.

@@ -180,12 +180,11 @@ impl Orphan {
     }
 }
 
-/// The registers whose harness is gone.
-pub fn orphans() -> Result<Vec<Orphan>> {
-    let directory = directory()?;
+/// The registers in a directory whose harness is gone.
+pub(crate) fn orphans(directory: &Path) -> Result<Vec<Orphan>> {
     let doing = || format!("reading {}", directory.display());
     let mut orphans = Vec::new();
-    for entry in fs::read_dir(&directory).doing(doing())? {
+    for entry in fs::read_dir(directory).doing(doing())? {
         let path = entry.doing(doing())?.path();
         let Some(run) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jsonl")) else {
             continue;

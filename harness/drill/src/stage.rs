@@ -98,8 +98,24 @@ pub async fn play<E: Environment + ?Sized>(
         Keep::OnFailure => !interrupted && exit_status != Some(2) && !drill.report.as_expected(),
         Keep::Always => true,
     };
-    let reopen = clear(&mut drill, place, keep.then_some(Kept)).await;
-    let exit_status = exit_status.unwrap_or_else(|| drill.report.exit_status());
+    // whoever asks twice does not wait for the clean-up
+    let again = async {
+        if !interrupted {
+            interrupts.next().await;
+        }
+        interrupts.next().await
+    };
+    let cleared = tokio::select! {
+        reopen = clear(&mut drill, place, keep.then_some(Kept)) => Ok(reopen),
+        signal = again => Err(signal),
+    };
+    let (exit_status, reopen) = match cleared {
+        Ok(reopen) => (exit_status.unwrap_or_else(|| drill.report.exit_status()), reopen),
+        Err(signal) => {
+            drill.report.findings.push(cut_off(signal));
+            (130, Vec::new())
+        }
+    };
     drill.report.finished_at = Some(Utc::now());
     drill.save()?;
     scene.spans.emit(&Event::DrillFinished(Box::new(drill.report.clone())));
@@ -139,6 +155,12 @@ fn doubt(report: &mut Report) {
         report.verdict = Some(Verdict::unknown(doubt.sentence.clone()));
         report.findings.push(doubt);
     }
+}
+
+/// What is known of a clean-up that a second signal ended.
+fn cut_off(signal: &str) -> Finding {
+    let sentence = format!("a second signal, {signal}, ended the clean-up half-way");
+    Finding::certain("left-behind", sentence, "run `phoenix sweep`: it removes the rest")
 }
 
 /// Collects logs, stops what runs, and removes it unless it is to be kept; gives how to reopen it.

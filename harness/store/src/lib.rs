@@ -31,8 +31,8 @@ pub use fault::{
     Operation, ResetMoment, StorageFault, WireFault,
 };
 pub use inspector::{
-    Alteration, InspectError, Inspector, ObjectInfo, ObjectVersion, StoreDifference, Target, VersionKind,
-    Versioning, difference,
+    Alteration, InspectError, Inspector, Level, ObjectInfo, ObjectVersion, StoreDifference, Target,
+    VersionKind, Versioning, difference,
 };
 pub use proxy::{FaultProxy, ProxyConfig, Upstream};
 pub use server::StoreServer;

@@ -1,4 +1,4 @@
-//! The manifest: what the cluster or its operator refuses, loudly or in an event alone.
+//! The manifest: what the cluster, its operator or PostgreSQL refuses, loudly, in an event or in a log alone.
 
 use phoenix_core::Verdict;
 use phoenix_drill::{Drill, Misconfigure, Mistake, Result, Scenario};
@@ -18,6 +18,8 @@ pub async fn play(drill: &mut Drill, place: &(impl Misconfigure + ?Sized)) -> Re
         (Mistake::UserName, "manifest-refused"),
         (Mistake::UndeclaredField, "manifest-refused"),
         (Mistake::OptionRefused, "option-refused"),
+        (Mistake::SettingImpossible, "primary-not-started"),
     ];
+    drill.announce("is outside the valid range", "PostgreSQL is asked for what it cannot be, on purpose");
     crate::overcome(drill, place, &mistakes).await
 }

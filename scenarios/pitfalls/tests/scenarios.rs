@@ -11,7 +11,7 @@ async fn each_mistake_is_named_and_overcome(
     #[values(
         ("pitfalls-credentials", 4),
         ("pitfalls-repository", 4),
-        ("pitfalls-manifest", 3),
+        ("pitfalls-manifest", 4),
         ("pitfalls-volume", 2)
     )]
     (scenario, mistakes): (&str, usize),

@@ -48,7 +48,7 @@ impl Owned {
             images[0]
         );
         fs::write(path.join("kustomization.yaml"), kustomization).unwrap();
-        fs::copy(&config.operator.manifests, path.join("install.yaml")).unwrap();
+        fs::write(path.join("install.yaml"), rendered(&config.operator.manifests)).unwrap();
         owned.kubectl(&["create", "namespace", "postgres-operator"]);
         owned.kubectl(&["apply", "--server-side", "-k", &path.display().to_string()]);
         owned.kubectl(&["-n", "postgres-operator", "rollout", "status", "deployment", "--timeout=180s"]);
@@ -133,6 +133,14 @@ impl Owned {
 
     fn context(&self) -> String {
         format!("kind-{}", self.name)
+    }
+}
+
+/// The operator's manifests, from a file or from whatever else `kubectl kustomize` reads.
+fn rendered(manifests: &str) -> String {
+    match fs::read_to_string(manifests) {
+        Ok(text) => text,
+        Err(_) => ask(Command::new("kubectl").args(["kustomize", manifests])),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod capabilities;
+mod defects;
 mod docker;
 mod killed;
 mod matrix;

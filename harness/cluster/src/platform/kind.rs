@@ -155,10 +155,11 @@ impl Kind {
         let text = serde_json::to_string(&kubeconfig).doing("writing the kubeconfig")?;
         fs::write(self.site.kubeconfig(), text).doing("writing the kubeconfig")?;
         let kubernetes = Kubernetes::of(kubeconfig, None).await?;
-        wait_for("the API server to answer", API_DEADLINE, LOOK, || async {
+        wait_for("the API server to answer its administrator", API_DEADLINE, LOOK, || async {
             self.not_failed().await?;
-            match kubernetes.client.apiserver_version().await {
-                Ok(_) => Ok(Wait::Ready(())),
+            match kubernetes.may_do_anything().await {
+                Ok(true) => Ok(Wait::Ready(())),
+                Ok(false) => Ok(Wait::NotYet("it has not granted its administrator's rights yet".to_owned())),
                 Err(error) => Ok(Wait::NotYet(crate::kubernetes::short(&error))),
             }
         })

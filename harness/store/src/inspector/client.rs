@@ -64,6 +64,15 @@ pub struct ObjectInfo {
     pub modified: DateTime<Utc>,
 }
 
+/// What lies right under a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Level {
+    /// The objects.
+    pub objects: Vec<ObjectInfo>,
+    /// The beginnings that other keys share, up to and with their next slash.
+    pub folders: Vec<String>,
+}
+
 /// Whether a bucket keeps the versions of its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,6 +158,25 @@ impl Inspector {
             found.extend(page.contents.into_iter().flatten().map(object_info));
         }
         Ok(found)
+    }
+
+    /// One level: the objects whose key starts with `prefix` and has no slash after it, and the folders
+    /// that the others lie in; both to the last page, in the order of keys.
+    ///
+    /// # Errors
+    /// See [`InspectError`].
+    pub async fn level(&self, prefix: &str) -> Result<Level, InspectError> {
+        let request = self.client.list_objects_v2().bucket(&self.target.bucket).prefix(prefix).delimiter("/");
+        let mut pages = request.into_paginator().send();
+        let mut level = Level::default();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.asked("list keys").failed(error))?;
+            level.objects.extend(page.contents.into_iter().flatten().map(object_info));
+            level
+                .folders
+                .extend(page.common_prefixes.into_iter().flatten().filter_map(|folder| folder.prefix));
+        }
+        Ok(level)
     }
 
     /// Every version of every key that starts with `prefix`, delete markers too, to the last page,

@@ -4,6 +4,6 @@ mod client;
 mod difference;
 mod error;
 
-pub use self::client::{Inspector, ObjectInfo, Target, Versioning};
+pub use self::client::{Inspector, Level, ObjectInfo, Target, Versioning};
 pub use self::difference::{Alteration, ObjectVersion, StoreDifference, VersionKind, difference};
 pub use self::error::InspectError;

@@ -21,6 +21,7 @@ pub(super) fn find(case: &Case<'_>) -> Finding {
         another_archive,
         never_archived,
         not_listed,
+        command_failed,
     ];
     let found = causes.iter().find_map(|cause| cause(case)).unwrap_or_else(|| unexplained(case));
     found.with_evidence(case.evidence())
@@ -168,6 +169,17 @@ fn not_followed(case: &Case<'_>) -> Option<Finding> {
     });
     let finding = Finding::certain("timeline-not-followed", sentence, fix).with_certainty(certainty);
     Some(finding.with_evidence(lines).with_evidence([held_line(case, segment)]))
+}
+
+/// Whoever fails before it says what it was to fetch names no segment.
+fn command_failed(case: &Case<'_>) -> Option<Finding> {
+    case.first()?;
+    let errors = case.scene.recovery_log.lines().filter(|line| line.trim_start().starts_with("ERROR: ["));
+    let errors: BTreeSet<_> = errors.map(str::to_owned).collect();
+    let sentence = "restore_command ended in an error, and PostgreSQL took that for the end of WAL";
+    let fix = "run restore_command by hand as PostgreSQL's user: its configuration, path and rights";
+    let finding = Finding::certain("archive-get-failed", sentence, fix).with_certainty(Certainty::Likely);
+    (!errors.is_empty()).then(|| finding.with_evidence(errors))
 }
 
 /// What pgBackRest says of an object whose bytes are not those that were archived.

@@ -115,6 +115,11 @@ impl Case<'_> {
             }
             return Some(beyond);
         }
+        // where the backup brought its own WAL none was fetched: the last that was asked for is the one
+        let asked = recovery.unfetched.iter().filter_map(|it| WalSegment::parse(&it.file, self.size).ok());
+        if let Some(last) = asked.max_by_key(|segment| (segment.number, segment.timeline)) {
+            return Some(last);
+        }
         // without a log, the first segment that the store lacks
         let archive = self.archive?;
         let backup = self.scene.loss.backups.last()?;
