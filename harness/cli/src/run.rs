@@ -47,7 +47,7 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
         Place::Cluster(_) => catalogue::cluster::knows(&scenario),
     }?;
     if let Some(defect) = proof::pick(&candidates, settings.seed) {
-        sweep(Reach::Orphans).await?;
+        sweep(Reach::Orphans, BEFORE_A_DRILL).await?;
         let played = proof::play(&place, defect, &settings).await?;
         if matches!(played.exit_status, 2 | 130) {
             // asked for wrongly, or not wanted any more: so is the drill
