@@ -138,7 +138,7 @@ impl Castle for Living {
     fn explain<'a>(&'a self, loss: &'a Loss) -> Work<'a, Vec<Finding>> {
         Box::pin(async move {
             // the operator recovers in the container that restores
-            let log = self.plant.standing()?.logs.text();
+            let log = self.plant.standing()?.logs.of_restores();
             Ok(explain(&*self.plant, &log, &self.sql, loss).await)
         })
     }
