@@ -33,6 +33,11 @@ containers *args:
 cluster *args:
     cargo nextest run --profile cluster "$@"
 
+# Plant every defect of the catalogue: just catalogue silent-loss/ for a family
+[no-exit-message]
+catalogue *args:
+    cargo nextest run --profile catalogue "$@"
+
 # Run everything, also what takes long: the soak, 16 MB segments, larger clusters
 [no-exit-message]
 nightly *args:
@@ -64,17 +69,12 @@ store *args: build
 docs:
     UPDATE_DOCS=1 cargo nextest run -p phoenix-cli --test documentation
 
-# Measure a drill, the store and the ledger, and write docs/benchmarks.md: just bench --large
+# Measure a drill, the store and the ledger, and write docs/benchmarks.md: just bench --large;
+# --only cluster --rounds 3 --write measures a disaster on a kind cluster beside one by hand
 [no-exit-message]
 bench *args:
     @cargo build --workspace --bin phoenix --bin phoenix-bench --test architecture
     @{{phoenix}}-bench "$@"
-
-# Measure a disaster on a kind cluster beside one by hand: just bench-cluster --write, --rounds 1
-[no-exit-message]
-bench-cluster *args:
-    @cargo build --workspace --bin phoenix --bin phoenix-bench --test architecture
-    @{{phoenix}}-bench --only cluster --rounds 3 "$@"
 
 # Do what the pipeline does
 ci:

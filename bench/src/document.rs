@@ -22,7 +22,7 @@ const OF_DEFAULTS: f64 = 0.5;
 pub const TO_REPEAT_IT: &str = "\n## To repeat it\n\n```sh\njust bench            # everything but 1 GiB on disk; takes three quarters of an hour\njust bench --large    # and 1 GiB on disk\n\
 just bench --only store --storage disk    # one part, printed and not written here\n\
 just bench --only repository,containers --write    # parts, written here in place of the old\n\
-just bench-cluster --write    # a disaster on a kind cluster, in three rounds of some minutes each\n```\n\nThe programs are built with the \
+just bench --only cluster --rounds 3 --write    # a disaster on a kind cluster, in three rounds of some minutes each\n```\n\nThe programs are built with the \
 profile `dev`, as `just drill` builds them: the crates that the bytes of a backup pass through are optimised, ours mostly not. \
 What else runs on the machine shows in the brackets.\n";
 

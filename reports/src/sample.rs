@@ -115,6 +115,8 @@ pub(crate) fn valid() -> Report {
         setbacks: Vec::new(),
         findings: Vec::new(),
         faults: Vec::new(),
+        proof: None,
+        testimonies: Vec::new(),
         spans: spans(),
     }
 }

@@ -31,6 +31,7 @@ Examples:
   phoenix drill --size 1GiB --storage disk
   phoenix drill --environment containers in containers, against MinIO
   phoenix drill --environment cluster    on Kubernetes, by the Crunchy Postgres Operator
+  phoenix drill --prove-detector         plants a loss first, and proves that it is found
   phoenix drill --json | jq -c .event
   phoenix drill --detach                 goes on when this shell goes away; phoenix attach shows it")]
     Drill(DrillArguments),
@@ -50,6 +51,9 @@ Examples:
     Attach(AttachArguments),
     /// List the scenarios and what each promises
     Scenarios {
+        /// The defects instead, each with how a drill with it must end
+        #[arg(long)]
+        catalogue: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -207,6 +211,10 @@ pub struct DrillArguments {
     /// Fail with exit status 4 if more acknowledged rows are lost (unassisted)
     #[arg(long, value_name = "N")]
     pub rpo_rows_budget: Option<u64>,
+    /// First plant a loss in a short drill of its own; if it is not found, nothing is proved and the
+    /// exit status is 3. The seed picks which
+    #[arg(long)]
+    pub prove_detector: bool,
     /// How it is shown
     #[command(flatten)]
     pub show: ShowArguments,

@@ -36,6 +36,7 @@ struct DrillSection {
     target: Option<TargetText>,
     report: Option<PathBuf>,
     keep: Option<KeepWord>,
+    prove_detector: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -108,6 +109,8 @@ pub struct Castle {
     pub scenario: Option<String>,
     /// What a drill is asked to do.
     pub settings: Settings,
+    /// Whether a loss is planted beforehand, to prove the detector.
+    pub prove_detector: bool,
     /// How the local environment is set up.
     pub local: LocalConfig,
     /// How the containers environment is set up.
@@ -197,7 +200,8 @@ pub fn parse(
         .map_err(|error| wrong(error.message().to_owned(), error.span().unwrap_or(0..text.len())))?;
     let CastleFile { drill, local, containers, mut cluster, budget } = file;
     let environment = drill.environment.unwrap_or_default();
-    let mut castle = Castle { environment, scenario: drill.scenario, ..Castle::default() };
+    let (scenario, prove_detector) = (drill.scenario, drill.prove_detector);
+    let mut castle = Castle { environment, scenario, prove_detector, ..Castle::default() };
     let settings = &mut castle.settings;
     set(&mut settings.rows, drill.rows.map(Into::into));
     set(&mut settings.writers, drill.writers.map(Into::into));

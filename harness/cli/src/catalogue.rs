@@ -1,6 +1,8 @@
 //! Which scenario can be played where: one registration per scenario and environment. Registering a
 //! scenario for an environment that lacks a capability which it asks for does not compile.
 
+pub mod defects;
+
 use phoenix_cluster::Cluster;
 use phoenix_containers::Containers;
 use phoenix_core::RunId;
@@ -128,52 +130,6 @@ scenarios! {
         phoenix_pitfalls::volume,
         phoenix_pitfalls::used_path,
     ]
-}
-
-/// The catalogue of defects, wherever they can be planted.
-pub mod defects {
-    use phoenix_core::{Defect, Verdict, defect::Lost};
-    use phoenix_drill::{Drill, Result, Sabotage};
-
-    /// How the defects of a family are played.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Family {
-        /// Rows are missing and all is green; and what looks so.
-        SilentLoss,
-        /// Nothing comes back.
-        LoudFailure,
-        /// A second life.
-        Timelines,
-    }
-
-    /// Every defect, with how it is played.
-    pub fn all() -> impl Iterator<Item = (&'static Defect, Family)> {
-        let of = |defects: &'static [Defect], family| defects.iter().map(move |defect| (defect, family));
-        of(&phoenix_silent_loss::DEFECTS, Family::SilentLoss)
-            .chain(of(&phoenix_loud_failure::DEFECTS, Family::LoudFailure))
-            .chain(of(&phoenix_silent_loss::LOOK_ALIKES, Family::SilentLoss))
-            .chain(of(&phoenix_timelines::DEFECTS, Family::Timelines))
-    }
-
-    /// The defect of this name.
-    pub fn find(name: &str) -> Option<(&'static Defect, Family)> {
-        all().find(|(defect, _)| defect.name == name)
-    }
-
-    /// Plays a defect.
-    pub async fn play(
-        family: Family,
-        drill: &mut Drill,
-        place: &(impl Sabotage + ?Sized),
-        defect: &Defect,
-        lost: Lost,
-    ) -> Result<Verdict> {
-        match family {
-            Family::SilentLoss => phoenix_silent_loss::play(drill, place, defect, lost).await,
-            Family::LoudFailure => phoenix_loud_failure::play(drill, place, defect, lost).await,
-            Family::Timelines => phoenix_timelines::play(drill, place, defect, lost).await,
-        }
-    }
 }
 
 /// Every scenario, wherever it can be played, in the order in which they are told.

@@ -12,6 +12,7 @@ use crate::{
     castle_file::{self, Castle},
     catalogue, detach, doctor,
     life::Birth,
+    proof,
     run::{Production, ToJson, ToTerminal, latest, produce, sweep},
 };
 use clap::CommandFactory;
@@ -36,7 +37,15 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
         Command::Drill(drill) if drill.detach && !drill.detached => background::start(castle, &drill).await,
         Command::Drill(drill) => self::drill(castle, drill).await,
         Command::Attach(attach) => background::attach(&castle, &attach).await,
-        Command::Scenarios { json } => scenarios(json),
+        Command::Scenarios { catalogue: true, json: false } => {
+            print!("{}", catalogue::defects::lines());
+            Ok(0)
+        }
+        Command::Scenarios { catalogue: true, json: true } => {
+            println!("{}", serde_json::to_string_pretty(&catalogue::defects::json()).into_diagnostic()?);
+            Ok(0)
+        }
+        Command::Scenarios { catalogue: false, json } => scenarios(json),
         Command::Doctor { environment } => self::doctor(&castle, environment).await,
         Command::Sweep { kept } => clear(if kept { Reach::KeptToo } else { Reach::Orphans }).await,
         Command::Store(store) => serve(store).await,
@@ -57,6 +66,7 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
 async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
     apply(&mut castle, &asked);
     let place = castle.place();
+    let candidates = if castle.prove_detector { proof::candidates() } else { Vec::new() };
     let Castle { scenario, settings, .. } = castle;
     let scenario = scenario.unwrap_or_else(|| "protocol".to_owned());
     let (evidence, life) = (settings.evidence.clone(), Arc::default());
@@ -72,7 +82,12 @@ async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
     } else {
         reporters.push(reporter(&asked.show));
     }
-    let status = match produce(Production { scenario, place, settings, reporters }).await {
+    if let Some(defect) =
+        proof::pick(&candidates, settings.seed).filter(|_| !asked.show.json && !asked.detached)
+    {
+        println!("proving the detector first, with {}", defect.name);
+    }
+    let status = match produce(Production { scenario, place, settings, candidates, reporters }).await {
         Ok(played) => {
             if let Some(error) = &played.error {
                 explain(error);
@@ -113,6 +128,7 @@ fn apply(castle: &mut Castle, asked: &DrillArguments) {
     let (settings, local) = (&mut castle.settings, &mut castle.local);
     castle.environment = asked.environment.unwrap_or(castle.environment);
     castle.cluster.own.clone_from(&asked.i_own);
+    castle.prove_detector |= asked.prove_detector;
     castle.scenario = asked.scenario.clone().or(castle.scenario.take());
     let target = if asked.sealed { Some(Target::Sealed) } else { asked.target.clone() };
     settings.target = target.unwrap_or_else(|| settings.target.clone());

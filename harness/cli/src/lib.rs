@@ -9,6 +9,7 @@ pub mod detach;
 pub mod doctor;
 pub mod follow;
 pub mod life;
+pub mod proof;
 pub mod run;
 pub mod runs;
 pub mod testing;

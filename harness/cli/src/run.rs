@@ -1,9 +1,9 @@
 //! One drill from request to reports: what the program and the tests both do.
 
-use crate::catalogue;
+use crate::{catalogue, proof};
 use phoenix_cluster::{Cluster, ClusterConfig};
 use phoenix_containers::{Containers, ContainersConfig};
-use phoenix_core::{Event, RunId};
+use phoenix_core::{Defect, Event, RunId};
 use phoenix_drill::{
     Doing, Reporter, Result, Settings, stage,
     sweep::{self, BEFORE_A_DRILL, Reach, Swept},
@@ -31,6 +31,8 @@ pub struct Production {
     pub place: Place,
     /// What the drill is asked to do.
     pub settings: Settings,
+    /// One of these is planted beforehand, in a drill of its own, to prove the detector; none if there are none.
+    pub candidates: Vec<&'static Defect>,
     /// Who is told what happens.
     pub reporters: Vec<Box<dyn Reporter>>,
 }
@@ -38,10 +40,23 @@ pub struct Production {
 /// Clears what dead runs left, plays the scenario, and writes the reports. An error means that it
 /// could not even begin.
 pub async fn produce(production: Production) -> Result<stage::Played> {
-    let Production { scenario, place, settings, reporters } = production;
+    let Production { scenario, place, mut settings, candidates, reporters } = production;
+    match place {
+        Place::Local(_) => catalogue::local::knows(&scenario),
+        Place::Containers(_) => catalogue::containers::knows(&scenario),
+        Place::Cluster(_) => catalogue::cluster::knows(&scenario),
+    }?;
+    if let Some(defect) = proof::pick(&candidates, settings.seed) {
+        sweep(Reach::Orphans, BEFORE_A_DRILL).await?;
+        let played = proof::play(&place, defect, &settings).await?;
+        if matches!(played.exit_status, 2 | 130) {
+            // asked for wrongly, or not wanted any more: so is the drill
+            return Ok(played);
+        }
+        settings.proof = Some(proof::of(defect, &played));
+    }
     match place {
         Place::Local(config) => {
-            catalogue::local::knows(&scenario)?;
             let place = Local::new(*config).await?;
             staged(settings, reporters, async |run, settings, reporters| {
                 catalogue::local::play(&scenario, run, &place, settings, reporters).await
@@ -49,7 +64,6 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
             .await
         }
         Place::Containers(config) => {
-            catalogue::containers::knows(&scenario)?;
             let place = Containers::new(*config).await?;
             staged(settings, reporters, async |run, settings, reporters| {
                 catalogue::containers::play(&scenario, run, &place, settings, reporters).await
@@ -57,7 +71,6 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
             .await
         }
         Place::Cluster(config) => {
-            catalogue::cluster::knows(&scenario)?;
             let place = Cluster::new(*config).await?;
             staged(settings, reporters, async |run, settings, reporters| {
                 catalogue::cluster::play(&scenario, run, &place, settings, reporters).await

@@ -3,8 +3,8 @@
 use crate::run::{self, Production, produce};
 use phoenix_cluster::{ClusterConfig, WipeKind};
 use phoenix_containers::ContainersConfig;
-use phoenix_core::{Entry, Report};
-use phoenix_drill::{Keep, Result, Settings, Target, ledger, stage::Played};
+use phoenix_core::{Defect, Entry, Report};
+use phoenix_drill::{Keep, Result, Settings, Target, Witnesses, ledger, stage::Played};
 use phoenix_local::LocalConfig;
 use std::path::PathBuf;
 
@@ -21,9 +21,26 @@ pub enum Place {
 
 /// Plays a scenario as the tests do it: evidence in the workspace's `target/phoenix`.
 pub async fn play(place: Place, scenario: &str, change: impl FnOnce(&mut Settings)) -> Result<Played> {
+    proven(place, scenario, change, Vec::new()).await
+}
+
+/// The same, with one of these defects planted beforehand to prove the detector.
+pub async fn proven(
+    place: Place,
+    scenario: &str,
+    change: impl FnOnce(&mut Settings),
+    candidates: Vec<&'static Defect>,
+) -> Result<Played> {
     let mut settings = Settings { evidence: evidence(), ..Settings::default() };
     change(&mut settings);
-    play_in(of(place), scenario, settings).await
+    produce(Production {
+        scenario: scenario.to_owned(),
+        place: of(place),
+        settings,
+        candidates,
+        reporters: Vec::new(),
+    })
+    .await
 }
 
 fn of(place: Place) -> run::Place {
@@ -36,9 +53,9 @@ fn of(place: Place) -> run::Place {
 
 /// Plays a defect of the catalogue, with as few rows as tell the difference, and on this machine in a castle
 /// from the template.
-pub async fn play_defect(place: Place, defect: &str, target: Target) -> Result<Played> {
+pub async fn play_defect(place: Place, defect: &str, target: Target, witnesses: Witnesses) -> Result<Played> {
     let (rows, keep) = (200, Keep::Never);
-    let settings = Settings { evidence: evidence(), rows, keep, target, ..Settings::default() };
+    let settings = Settings { evidence: evidence(), rows, keep, target, witnesses, ..Settings::default() };
     let place = match place {
         Place::Local => run::Place::Local(Box::new(with_template())),
         place => of(place),
@@ -48,7 +65,8 @@ pub async fn play_defect(place: Place, defect: &str, target: Target) -> Result<P
 
 /// Plays a scenario in an environment that is set up in its own way.
 pub async fn play_in(place: run::Place, scenario: &str, settings: Settings) -> Result<Played> {
-    produce(Production { scenario: scenario.to_owned(), place, settings, reporters: Vec::new() }).await
+    let (scenario, candidates, reporters) = (scenario.to_owned(), Vec::new(), Vec::new());
+    produce(Production { scenario, place, settings, candidates, reporters }).await
 }
 
 /// The containers environment as the environment variables of its images say.

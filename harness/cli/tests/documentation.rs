@@ -251,6 +251,11 @@ fn the_table_of_scenarios_is_what_the_program_says() {
     table("docs/scenarios.md", &wanted);
 }
 
+#[test]
+fn the_table_of_defects_is_what_the_program_says() {
+    table("docs/catalogue.md", &catalogue::defects::table());
+}
+
 /// The codes of the findings in a piece of source.
 fn codes_in(source: &str) -> impl Iterator<Item = String> {
     let literal = |text: &str| text.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned);

@@ -42,6 +42,7 @@ async fn events_and_evidence_are_for_machines() {
 async fn what_can_be_asked_without_a_drill() {
     let folder = folder();
     run(folder.path(), ["scenarios"]).await.assert(0, "second-life");
+    run(folder.path(), ["scenarios", "--catalogue"]).await.assert(0, "silent-loss/middle-segment-deleted");
     run(folder.path(), ["doctor"]).await.assert(0, "PostgreSQL");
     run(folder.path(), ["completions", "bash"]).await.assert(0, "complete");
     run(folder.path(), ["man"]).await.assert(0, ".TH phoenix");

@@ -1,7 +1,10 @@
 //! Defects that are planted in containers.
 
 use crate::Containers;
-use phoenix_core::defect::{Act, Marks};
+use phoenix_core::{
+    defect::{Act, Marks},
+    detector::{Hearing, Testimony},
+};
 use phoenix_drill::{Sabotage, Work};
 
 impl Sabotage for Containers {
@@ -19,5 +22,12 @@ impl Sabotage for Containers {
 
     fn heal(&self) -> Work<'_, Vec<String>> {
         Box::pin(async { Ok(self.armed().await.as_ref().map(phoenix_repository::heal).unwrap_or_default()) })
+    }
+
+    fn witnesses(&self, hearing: Hearing) -> Work<'_, Vec<Testimony>> {
+        Box::pin(async move {
+            let plant = self.plant()?;
+            phoenix_repository::witnesses(&**plant, hearing).await
+        })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod defect;
+pub mod detector;
 pub mod event;
 pub mod finding;
 pub mod ids;

@@ -2,7 +2,10 @@
 
 use crate::{
     Account, Budget, Commit, Deeds, Finding, LayerRecord, Promise, Provenance, RecoveryTarget, RowId, RunId,
-    SpanRecord, SystemIdentifier, Timeline, Verdict, provenance::BackupInterval, rpo::Rpo,
+    SpanRecord, SystemIdentifier, Timeline, Verdict,
+    detector::{Proof, Testimony},
+    provenance::BackupInterval,
+    rpo::Rpo,
 };
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -179,6 +182,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Faults that really happened, one line each.
     pub faults: Vec<String>,
+    /// The loss that was planted in another drill beforehand, to see whether it is found.
+    #[serde(default)]
+    pub proof: Option<Proof>,
+    /// What others said of the castle, if they were asked.
+    #[serde(default)]
+    pub testimonies: Vec<Testimony>,
     /// The layers that rose, where a castle has any.
     #[serde(default)]
     pub layers: Vec<LayerRecord>,
@@ -242,6 +251,8 @@ mod tests {
             setbacks: Vec::new(),
             findings: Vec::new(),
             faults: Vec::new(),
+            proof: None,
+            testimonies: Vec::new(),
             layers: Vec::new(),
             spans: Vec::new(),
         }

@@ -37,6 +37,6 @@ pub use register::{Register, Resource};
 pub use sabotage::Sabotage;
 pub use scenario::Scenario;
 pub use scene::Scene;
-pub use settings::{Keep, Settings, Target};
+pub use settings::{Keep, Settings, Target, Witnesses};
 pub use span::{Reporter, Span, Spans};
 pub use wait::{Wait, pause, wait_for};

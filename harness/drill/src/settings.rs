@@ -1,6 +1,6 @@
 //! What a drill is asked to do.
 
-use phoenix_core::{Budget, RecoveryTarget};
+use phoenix_core::{Budget, RecoveryTarget, detector::Proof};
 use std::{path::PathBuf, str::FromStr};
 
 /// When what a drill made is kept for a look.
@@ -13,6 +13,16 @@ pub enum Keep {
     OnFailure,
     /// Always.
     Always,
+}
+
+/// Whether the checks that people rely on are asked what they see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Witnesses {
+    /// They are not.
+    #[default]
+    Unheard,
+    /// They are.
+    Heard,
 }
 
 /// Where to a drill is told to go back.
@@ -58,6 +68,10 @@ pub struct Settings {
     pub keep: Keep,
     /// What makes a valid drill too slow or too lossy.
     pub budget: Budget,
+    /// What was found out about the detector beforehand, if anything was.
+    pub proof: Option<Proof>,
+    /// Whether others are asked, too.
+    pub witnesses: Witnesses,
 }
 
 impl Default for Settings {
@@ -72,6 +86,8 @@ impl Default for Settings {
             evidence: PathBuf::from("target/phoenix"),
             keep: Keep::default(),
             budget: Budget::default(),
+            proof: None,
+            witnesses: Witnesses::default(),
         }
     }
 }

@@ -91,6 +91,7 @@ pub async fn play<E: Environment + ?Sized>(
     drill.report.no_span = uncovered(&scene.spans.records(), drill.report.total);
     let interrupted = matches!(ending, Ending::Interrupted(_));
     let (exit_status, error) = conclude(&mut drill.report, ending);
+    doubt(&mut drill.report);
     let keep = match scene.settings.keep {
         Keep::Never => false,
         // whoever interrupts a drill wants it gone, and one that was asked for wrongly has nothing to show
@@ -146,6 +147,14 @@ fn conclude(report: &mut Report, ending: Ending) -> (Option<u8>, Option<Error>) 
     };
     report.verdict = Some(verdict);
     (status, error)
+}
+
+/// What a blind detector says proves nothing, whatever it says.
+fn doubt(report: &mut Report) {
+    if let Some(doubt) = report.proof.as_ref().and_then(|proof| proof.doubt()) {
+        report.verdict = Some(Verdict::unknown(doubt.sentence.clone()));
+        report.findings.push(doubt);
+    }
 }
 
 /// What is known of a clean-up that a second signal ended.
@@ -225,6 +234,8 @@ fn blank<E: Environment + ?Sized>(
         setbacks: Vec::new(),
         findings: Vec::new(),
         faults: Vec::new(),
+        proof: settings.proof.clone(),
+        testimonies: Vec::new(),
         layers: Vec::new(),
         spans: Vec::new(),
     }

@@ -1,7 +1,10 @@
 //! Defects that are planted on this machine.
 
 use crate::Local;
-use phoenix_core::defect::{Act, Marks};
+use phoenix_core::{
+    defect::{Act, Marks},
+    detector::{Hearing, Testimony},
+};
 use phoenix_drill::{Sabotage, Work};
 
 impl Sabotage for Local {
@@ -16,6 +19,13 @@ impl Sabotage for Local {
     fn heal(&self) -> Work<'_, Vec<String>> {
         Box::pin(async {
             Ok(self.store_faults().await.as_ref().map(phoenix_repository::heal).unwrap_or_default())
+        })
+    }
+
+    fn witnesses(&self, hearing: Hearing) -> Work<'_, Vec<Testimony>> {
+        Box::pin(async move {
+            let plant = self.plant()?;
+            phoenix_repository::witnesses(&**plant, hearing).await
         })
     }
 }

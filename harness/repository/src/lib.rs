@@ -13,6 +13,7 @@ mod operations;
 mod sabotage;
 mod vault;
 mod victim;
+mod witnesses;
 
 pub use castle::{Ground, Host, StartError, castle};
 pub use external::{ExternalStore, inspect};
@@ -23,3 +24,4 @@ pub use operations::{find_commits, take_backup};
 pub use sabotage::{heal, sabotage};
 pub use vault::{STANZA, Vault, segment_size_for};
 pub use victim::{Ran, Victim, decisive, must};
+pub use witnesses::witnesses;

@@ -1,8 +1,11 @@
 //! What is said at the end: the rows, the verdict, what is missing, why, and where the evidence lies.
 
 use super::{Style, memories};
-use crate::{format::plain, losses, words};
-use phoenix_core::Report;
+use crate::{
+    format::{plain, seconds},
+    losses, words,
+};
+use phoenix_core::{Report, detector::Proof};
 use std::path::Path;
 
 /// How many rows of a kind stand for the rest.
@@ -19,6 +22,15 @@ pub(super) fn lines(report: &Report, style: Style, evidence: Option<&Path>) -> S
         text.push('\n');
     };
     say(verdict(report, style));
+    if let Some(Proof { defect, elapsed, missed, .. }) = &report.proof {
+        let elapsed = seconds(*elapsed);
+        say(match missed {
+            None => format!("the detector is proved: {defect} was planted, and found in {elapsed}"),
+            Some(_) => {
+                style.red(&format!("the detector is BLIND: {defect} was planted, and not found in {elapsed}"))
+            }
+        });
+    }
     for sentence in &report.over_budget {
         say(style.yellow(&format!("OVER BUDGET: {}", plain(sentence))));
     }

@@ -4,6 +4,7 @@
 use phoenix_core::{
     Defect, Verdict,
     defect::{Choice, Lost},
+    detector::Hearing,
 };
 use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage, defects};
 use std::sync::LazyLock;
@@ -39,6 +40,7 @@ pub async fn play(
     let target = drill.target(&*castle).await?;
     drill.archive_tail(&*castle, defect.archiving).await?;
     drill.plant(place, &defect.before_fire, &marks).await?;
+    drill.hear(place, Hearing::BeforeFire).await?;
     let ashes = drill.wipe(castle).await?;
     drill.heal(place).await?;
 
@@ -48,5 +50,6 @@ pub async fn play(
     drill.heal(place).await?;
     let (castle, failure) = reborn?;
     drill.plant(place, &defect.reborn, &marks).await?;
+    drill.hear(place, Hearing::Reborn).await?;
     drill.judge_exactly(&*castle, failure, lost, &marks).await
 }

@@ -1,7 +1,7 @@
 //! Timelines: a castle that was reborn once burns again, and what its second life wrote must come back along
 //! the right branch. Twins, rivals and abandoned branches are planted.
 
-use phoenix_core::{Defect, RecoveryTarget, Verdict, defect::Lost};
+use phoenix_core::{Defect, RecoveryTarget, Verdict, defect::Lost, detector::Hearing};
 use phoenix_drill::{CastlePlan, Drill, Result, Sabotage, defects};
 use std::sync::LazyLock;
 
@@ -33,6 +33,7 @@ pub async fn play(
     let target = drill.target(&*castle).await?;
     drill.archive_tail(&*castle, defect.archiving).await?;
     drill.plant(place, &defect.before_fire, &marks).await?;
+    drill.hear(place, Hearing::BeforeFire).await?;
     let ashes = drill.wipe(castle).await?;
     drill.heal(place).await?;
 
@@ -42,5 +43,6 @@ pub async fn play(
     drill.heal(place).await?;
     let (castle, failure) = reborn?;
     drill.plant(place, &defect.reborn, &marks).await?;
+    drill.hear(place, Hearing::Reborn).await?;
     drill.judge_exactly(&*castle, failure, lost, &marks).await
 }

@@ -123,7 +123,7 @@ pub enum Outcome {
 }
 
 /// Which acknowledged rows are lost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lost {
     /// None.
@@ -145,6 +145,23 @@ pub enum Lost {
     One,
     /// Nobody reads a row: nothing came back that could be asked.
     Unread,
+}
+
+impl Lost {
+    /// In words, for tables.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Tail => "the newest segment's",
+            Self::WithinTail => "the last of the newest segment's",
+            Self::FromMiddle => "from the middle segment on",
+            Self::WithinMiddle => "from within the middle segment on",
+            Self::Everything => "all",
+            Self::LastLife => "the second life's",
+            Self::One => "one",
+            Self::Unread => "nobody can ask",
+        }
+    }
 }
 
 /// Something in the repository.

@@ -1,10 +1,11 @@
 //! Defects: planted on purpose, proven to have happened, and held to the exact rows that they cost.
 
 use super::Drill;
-use crate::{Castle, Doing, Error, Result, Sabotage, Wait, wait_for};
+use crate::{Castle, Doing, Error, Result, Sabotage, Wait, Witnesses, wait_for};
 use phoenix_core::{
     Defect, Fault, Finding, Lsn, Promise, Verdict,
     defect::{Act, Archiving, Lost, Marks},
+    detector::Hearing,
     ledger,
     report::BackupRecord,
 };
@@ -88,6 +89,15 @@ impl Drill {
     pub async fn heal(&self, place: &(impl Sabotage + ?Sized)) -> Result<()> {
         let unhappened = place.heal().await?;
         self.require(unhappened.is_empty(), &format!("what was planted happens: {}", unhappened.join(", ")))
+    }
+
+    /// Asks others what they see, where that is wanted.
+    pub async fn hear(&mut self, place: &(impl Sabotage + ?Sized), hearing: Hearing) -> Result<()> {
+        if self.scene.settings.witnesses == Witnesses::Heard {
+            let heard = self.scene.spans.run("witnesses", async |_| place.witnesses(hearing).await).await?;
+            self.report.testimonies.extend(heard);
+        }
+        Ok(())
     }
 
     /// Judges a castle that came back, and demands that exactly these rows are lost. One that came back only

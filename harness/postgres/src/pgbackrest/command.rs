@@ -45,6 +45,21 @@ impl PgBackRest {
         )
     }
 
+    /// Checks that a segment can be archived.
+    pub fn check(&self) -> Vec<String> {
+        self.call("check", &[])
+    }
+
+    /// Says what is in the repositories, for a person.
+    pub fn tell(&self) -> Vec<String> {
+        self.call("info", &[])
+    }
+
+    /// Verifies what is in the repositories, for a person: unasked it says nothing, and it always ends with 0.
+    pub fn verify(&self) -> Vec<String> {
+        self.call("verify", &["--output=text".to_owned(), "--verbose".to_owned()])
+    }
+
     /// Fetches one segment from the archive into a file.
     pub fn archive_get(&self, segment: &str, file: &str) -> Vec<String> {
         let mut argv = self.call("archive-get", &[]);

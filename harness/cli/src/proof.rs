@@ -1,0 +1,90 @@
+//! The detector's proof: before a drill that is asked for, a loss is planted in a drill of its own, in the same
+//! environment. A detector that misses it has not proved anything by what it says of the other one.
+
+use crate::{catalogue::defects, run::Place};
+use phoenix_containers::Containers;
+use phoenix_core::{Defect, defect::Act, detector::Proof};
+use phoenix_drill::{
+    Error, Result, Sabotage, Scenario, Settings, Target,
+    stage::{self, Played},
+};
+use phoenix_local::Local;
+
+/// Rows enough to tell one loss from another.
+const ROWS: u64 = 200;
+
+/// What can be planted in any castle with any store: the silent losses that can be sealed and need no fault of
+/// the store.
+pub fn candidates() -> Vec<&'static Defect> {
+    let needs_fault = |defect: &Defect| defect.after_fire.iter().any(|act| matches!(act, Act::Fault(_)));
+    let of_any_store = |defect: &&Defect| defect.sealed.is_some() && !needs_fault(defect);
+    phoenix_silent_loss::DEFECTS.iter().filter(of_any_store).collect()
+}
+
+/// The one that a seed picks: seeds one after the other go through all.
+pub fn pick<'a>(candidates: &[&'a Defect], seed: u64) -> Option<&'a Defect> {
+    let count = u64::try_from(candidates.len()).ok()?;
+    let at = usize::try_from(seed.checked_rem(count)?).ok()?;
+    candidates.get(at).copied()
+}
+
+/// Plants a defect, in a drill with evidence of its own.
+pub async fn play(place: &Place, defect: &'static Defect, asked: &Settings) -> Result<Played> {
+    let Settings { evidence, seed, keep, .. } = asked.clone();
+    let settings =
+        Settings { rows: ROWS, target: Target::Sealed, evidence, seed, keep, ..Settings::default() };
+    match place {
+        Place::Local(config) => planted(&Local::new((**config).clone()).await?, defect, settings).await,
+        Place::Containers(config) => {
+            planted(&Containers::new((**config).clone()).await?, defect, settings).await
+        }
+        Place::Cluster(_) => Err(Error::usage(
+            "on Kubernetes no loss can be planted, so that the detector is not proved there",
+            "leave prove-detector out, or drill in the environment local or containers",
+        )),
+    }
+}
+
+async fn planted<E: Sabotage>(place: &E, defect: &'static Defect, settings: Settings) -> Result<Played> {
+    let about = Scenario::of(defect, &settings)?;
+    let lost = phoenix_drill::defects::ending(defect, &settings)?.lost;
+    let family = defects::Family::SilentLoss;
+    let play = async |drill: &mut phoenix_drill::Drill, place: &E| {
+        defects::play(family, drill, place, defect, lost).await
+    };
+    stage::play(stage::new_run(), &about, place, settings, Vec::new(), play).await
+}
+
+/// What a drill that was played for it says of the detector.
+pub fn of(defect: &Defect, played: &Played) -> Proof {
+    let report = &played.report;
+    let ended = || {
+        let verdict = report.verdict.as_ref().map_or_else(|| "no verdict".to_owned(), ToString::to_string);
+        format!("it ended with {verdict}, and had to with {}", report.expected)
+    };
+    Proof {
+        defect: defect.name.clone(),
+        run: report.run.clone(),
+        elapsed: report.total,
+        missed: (!report.as_expected()).then(ended),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_seed_picks_reproducibly_and_in_time_each_of_them() {
+        let all = candidates();
+        assert!(all.len() >= 12, "{}", all.len());
+        let names = |seeds: std::ops::Range<u64>| -> Vec<_> {
+            seeds.map(|seed| pick(&all, seed).unwrap().name.as_str()).collect()
+        };
+        let count = all.len() as u64;
+        assert_eq!(names(0..count), names(0..count));
+        assert_eq!(names(7..count + 7).into_iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert!(pick(&[], 7).is_none() && pick(&all, u64::MAX).is_some());
+    }
+}
