@@ -53,7 +53,12 @@ fn of(place: Place) -> run::Place {
 
 /// Plays a defect of the catalogue, with as few rows as tell the difference, and on this machine in a castle
 /// from the template.
-pub async fn play_defect(place: Place, defect: &str, target: Target, witnesses: Witnesses) -> Result<Played> {
+pub async fn play_defect(place: Place, defect: &str, target: Target) -> Result<Played> {
+    hear_defect(place, defect, target, Witnesses::Unheard).await
+}
+
+/// The same, and asks the others what they see.
+pub async fn hear_defect(place: Place, defect: &str, target: Target, witnesses: Witnesses) -> Result<Played> {
     let (rows, keep) = (200, Keep::Never);
     let settings = Settings { evidence: evidence(), rows, keep, target, witnesses, ..Settings::default() };
     let place = match place {

@@ -4,7 +4,7 @@
 
 use phoenix_cli::{
     catalogue::defects,
-    testing::{Place, play_defect},
+    testing::{Place, hear_defect},
 };
 use phoenix_core::{
     Defect, RecoveryTarget, Report,
@@ -73,7 +73,7 @@ async fn what_the_others_see() {
     let mut failed = Vec::new();
     for defect in losses() {
         let target = Target::Given(RecoveryTarget::Latest);
-        let played = play_defect(Place::Local, &defect.name, target, Witnesses::Heard).await.unwrap();
+        let played = hear_defect(Place::Local, &defect.name, target, Witnesses::Heard).await.unwrap();
         let report = played.report;
         if !report.as_expected() {
             failed.push(format!("{}: {:?}", defect.name, report.verdict));

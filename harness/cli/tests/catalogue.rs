@@ -8,7 +8,7 @@ use phoenix_cli::{
     testing::{Place, assert_as_expected, play_defect},
 };
 use phoenix_core::RecoveryTarget;
-use phoenix_drill::{Target, Witnesses};
+use phoenix_drill::Target;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn trial(defect: &'static str, recovery: &'static str) -> Trial {
             "sealed" => Target::Sealed,
             _ => Target::Given(RecoveryTarget::Latest),
         };
-        let played = runtime.block_on(play_defect(Place::Local, defect, target, Witnesses::Unheard));
+        let played = runtime.block_on(play_defect(Place::Local, defect, target));
         let played = played.map_err(|error| Failed::from(error.chain()))?;
         assert_as_expected(&played);
         Ok(())
