@@ -174,7 +174,7 @@ async fn find_the_missing_segment<E: Faulty>(
     let begins = *begins.lock().unwrap();
     let segment = WalSegment::containing(Timeline(1), begins, SegmentSize::MIN).name(SegmentSize::MIN);
     let found = report.findings.iter().find(|finding| finding.code == "wal-missing");
-    let found = found.unwrap_or_else(|| panic!("{:#?}", report.findings));
+    let found = found.unwrap();
     assert!(found.sentence.contains(&segment), "not {segment}: {found:#?}");
     let neighbours = found.evidence.iter().filter(|line| line.contains("the segment before it: "));
     assert_eq!(neighbours.count(), 1, "{found:#?}");
