@@ -16,8 +16,11 @@ const ROWS: u64 = 200;
 /// What can be planted in any castle with any store: the silent losses that can be sealed and need no fault of
 /// the store.
 pub fn candidates() -> Vec<&'static Defect> {
-    let needs_fault = |defect: &Defect| defect.after_fire.iter().any(|act| matches!(act, Act::Fault(_)));
-    let of_any_store = |defect: &&Defect| defect.sealed.is_some() && !needs_fault(defect);
+    let acts = |defect: &'static Defect| {
+        [&defect.born, &defect.writing, &defect.before_fire, &defect.after_fire].into_iter().flatten()
+    };
+    let needs_fault = |defect| acts(defect).any(|act| matches!(act, Act::Fault(_)));
+    let of_any_store = |defect: &&'static Defect| defect.sealed.is_some() && !needs_fault(defect);
     phoenix_silent_loss::DEFECTS.iter().filter(of_any_store).collect()
 }
 
