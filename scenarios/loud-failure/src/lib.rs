@@ -1,11 +1,8 @@
 //! Loud failures: nothing comes back, and the reason must be named. What a castle that is not there has lost
 //! is everything, so no row is counted.
 
-use phoenix_core::{
-    Defect, Verdict,
-    defect::{Choice, Lost},
-};
-use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage, defects};
+use phoenix_core::{Defect, Verdict, defect::Lost};
+use phoenix_drill::{Drill, Result, Sabotage, defects};
 use std::sync::LazyLock;
 
 /// The loud failures.
@@ -20,12 +17,7 @@ pub async fn play(
     defect: &Defect,
     lost: Lost,
 ) -> Result<Verdict> {
-    drill.announce_defect(defect);
-    let encrypted = if defect.encrypted == Choice::Yes { Encrypted::Aes256 } else { Encrypted::No };
-    let plan = CastlePlan { encrypted, ..CastlePlan::default() };
-    let (castle, backup) = drill.birth_with_backup(place, plan).await?;
-    let mut marks = drill.marks(&*castle, backup).await?;
-    drill.plant(place, &defect.born, &marks).await?;
+    let (castle, mut marks) = drill.birth_for(place, defect).await?;
     drill.workload(&*castle).await?;
     drill.archive_everything(&*castle).await?;
     drill.tail(&*castle, defect.tail, &mut marks).await?;
@@ -33,10 +25,6 @@ pub async fn play(
     drill.archive_everything(&*castle).await?;
     let ashes = drill.wipe(castle).await?;
 
-    drill.plant(place, &defect.after_fire, &marks).await?;
-    let reborn = drill.rebirth_or_naive(ashes, target).await;
-    drill.plant(place, &defect.proof, &marks).await?;
-    drill.heal(place).await?;
-    let (castle, failure) = reborn?;
+    let (castle, failure) = drill.rebirth_for(place, ashes, target, defect, &marks).await?;
     drill.judge_exactly(&*castle, failure, lost, &marks).await
 }

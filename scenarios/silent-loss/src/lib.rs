@@ -1,12 +1,8 @@
 //! Silent losses: PostgreSQL comes up, every check is green, and rows are missing. One defect is planted, and
 //! exactly the rows that it costs must be found. The look-alikes are played the same way, and cost none.
 
-use phoenix_core::{
-    Defect, Verdict,
-    defect::{Choice, Lost},
-    detector::Hearing,
-};
-use phoenix_drill::{CastlePlan, Drill, Encrypted, Result, Sabotage, defects};
+use phoenix_core::{Defect, Verdict, defect::Lost, detector::Hearing};
+use phoenix_drill::{Drill, Result, Sabotage, defects};
 use std::sync::LazyLock;
 
 /// The silent losses.
@@ -26,12 +22,7 @@ pub async fn play(
     defect: &Defect,
     lost: Lost,
 ) -> Result<Verdict> {
-    drill.announce_defect(defect);
-    let encrypted = if defect.encrypted == Choice::Yes { Encrypted::Aes256 } else { Encrypted::No };
-    let plan = CastlePlan { encrypted, ..CastlePlan::default() };
-    let (castle, backup) = drill.birth_with_backup(place, plan).await?;
-    let mut marks = drill.marks(&*castle, backup).await?;
-    drill.plant(place, &defect.born, &marks).await?;
+    let (castle, mut marks) = drill.birth_for(place, defect).await?;
     drill.workload(&*castle).await?;
     drill.archive_everything(&*castle).await?;
 
@@ -44,11 +35,7 @@ pub async fn play(
     let ashes = drill.wipe(castle).await?;
     drill.heal(place).await?;
 
-    drill.plant(place, &defect.after_fire, &marks).await?;
-    let reborn = drill.rebirth_or_naive(ashes, target).await;
-    drill.plant(place, &defect.proof, &marks).await?;
-    drill.heal(place).await?;
-    let (castle, failure) = reborn?;
+    let (castle, failure) = drill.rebirth_for(place, ashes, target, defect, &marks).await?;
     drill.plant(place, &defect.reborn, &marks).await?;
     drill.hear(place, Hearing::Reborn).await?;
     drill.judge_exactly(&*castle, failure, lost, &marks).await

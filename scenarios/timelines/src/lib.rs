@@ -2,7 +2,7 @@
 //! the right branch. Twins, rivals and abandoned branches are planted.
 
 use phoenix_core::{Defect, RecoveryTarget, Verdict, defect::Lost, detector::Hearing};
-use phoenix_drill::{CastlePlan, Drill, Result, Sabotage, defects};
+use phoenix_drill::{Drill, Result, Sabotage, defects};
 use std::sync::LazyLock;
 
 /// What can go wrong with timelines.
@@ -16,16 +16,13 @@ pub async fn play(
     defect: &Defect,
     lost: Lost,
 ) -> Result<Verdict> {
-    drill.announce_defect(defect);
-    let (castle, backup) = drill.birth_with_backup(place, CastlePlan::default()).await?;
-    let mut marks = drill.marks(&*castle, backup.clone()).await?;
+    let (castle, mut marks) = drill.birth_for(place, defect).await?;
     drill.workload(&*castle).await?;
     drill.archive_everything(&*castle).await?;
-    drill.plant(place, &defect.born, &marks).await?;
     let ashes = drill.wipe(castle).await?;
     let castle = drill.rebirth(ashes, RecoveryTarget::Latest).await?;
 
-    marks = drill.marks(&*castle, backup).await?;
+    marks = drill.marks(&*castle, marks.backup).await?;
     drill.workload(&*castle).await?;
     drill.archive_everything(&*castle).await?;
     drill.plant(place, &defect.writing, &marks).await?;
@@ -37,11 +34,7 @@ pub async fn play(
     let ashes = drill.wipe(castle).await?;
     drill.heal(place).await?;
 
-    drill.plant(place, &defect.after_fire, &marks).await?;
-    let reborn = drill.rebirth_or_naive(ashes, target).await;
-    drill.plant(place, &defect.proof, &marks).await?;
-    drill.heal(place).await?;
-    let (castle, failure) = reborn?;
+    let (castle, failure) = drill.rebirth_for(place, ashes, target, defect, &marks).await?;
     drill.plant(place, &defect.reborn, &marks).await?;
     drill.hear(place, Hearing::Reborn).await?;
     drill.judge_exactly(&*castle, failure, lost, &marks).await

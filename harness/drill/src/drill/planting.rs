@@ -1,10 +1,12 @@
 //! Defects: planted on purpose, proven to have happened, and held to the exact rows that they cost.
 
 use super::Drill;
-use crate::{Castle, Doing, Error, Result, Sabotage, Wait, Witnesses, wait_for};
+use crate::{
+    Ashes, Castle, CastlePlan, Doing, Encrypted, Error, Result, Sabotage, Wait, Witnesses, wait_for,
+};
 use phoenix_core::{
-    Defect, Fault, Finding, Lsn, Promise, Verdict,
-    defect::{Act, Archiving, Lost, Marks},
+    Defect, Fault, Finding, Lsn, Promise, RecoveryTarget, Verdict,
+    defect::{Act, Archiving, Choice, Lost, Marks},
     detector::Hearing,
     ledger,
     report::BackupRecord,
@@ -12,9 +14,20 @@ use phoenix_core::{
 use std::time::Duration;
 
 impl Drill {
-    /// Says that the log lines which a defect explains are part of the scenario.
-    pub fn announce_defect(&mut self, defect: &Defect) {
+    /// Raises a castle with a backup for a defect, and plants what is wrong from the beginning. The log lines
+    /// that the defect explains are part of the scenario from here on.
+    pub async fn birth_for(
+        &mut self,
+        place: &(impl Sabotage + ?Sized),
+        defect: &Defect,
+    ) -> Result<(Box<dyn Castle>, Marks)> {
         defect.announce.iter().for_each(|line| self.announce(line, "the planted defect explains it"));
+        let encrypted = if defect.encrypted == Choice::Yes { Encrypted::Aes256 } else { Encrypted::No };
+        let plan = CastlePlan { encrypted, ..CastlePlan::default() };
+        let (castle, backup) = self.birth_with_backup(place, plan).await?;
+        let marks = self.marks(&*castle, backup).await?;
+        self.plant(place, &defect.born, &marks).await?;
+        Ok((castle, marks))
     }
 
     /// What is known of the life that begins now: its rows are written after this, on this castle.
@@ -83,6 +96,23 @@ impl Drill {
             planted.await?;
         }
         Ok(())
+    }
+
+    /// Plants what is wrong after the fire, and brings the castle back; a sealed recovery that fails is followed
+    /// by a naive one. Whatever came of it, what was planted must have happened.
+    pub async fn rebirth_for(
+        &mut self,
+        place: &(impl Sabotage + ?Sized),
+        ashes: Box<dyn Ashes>,
+        target: RecoveryTarget,
+        defect: &Defect,
+        marks: &Marks,
+    ) -> Result<(Box<dyn Castle>, Option<Finding>)> {
+        self.plant(place, &defect.after_fire, marks).await?;
+        let reborn = self.rebirth_or_naive(ashes, target).await;
+        self.plant(place, &defect.proof, marks).await?;
+        self.heal(place).await?;
+        reborn
     }
 
     /// Makes the store answer as it should again. What was armed and never happened proves nothing.

@@ -16,6 +16,12 @@ fn faults(defect: &Defect, codes: &BTreeSet<&str>) -> Vec<String> {
     let plants = !acts.is_empty() || defect.archiving != Archiving::Awaited;
     holds(plants != defect.name.ends_with("/nothing"), "a control plants nothing, and a defect does");
     let asks = before_rebirth.iter().any(|act| matches!(act, Act::Restore(_)));
+    let late = [&defect.writing, &defect.before_fire, &defect.reborn].into_iter().flatten().count();
+    let loud = defect.name.starts_with("loud-failure/");
+    holds(
+        !loud || (late == 0 && defect.archiving == Archiving::Awaited),
+        "it plants what its family does not play",
+    );
     let silent = defect.name.starts_with("silent-loss/");
     holds(!silent || asks || defect.sealed.is_some(), "it can be sealed, and does not say how it ends");
     for (ending, sealed) in [(Some(&defect.latest), false), (defect.sealed.as_ref(), true)] {
@@ -71,6 +77,9 @@ fn what_is_wrong_with_a_defect_is_noticed() {
         wrong(|defect| defect.latest.finding = Some("wal-mising".into())),
     ];
     assert!(all.iter().all(|faults| faults.len() == 1), "{all:#?}");
+    let mut late = find("loud-failure/key-wrong").unwrap().0.clone();
+    late.reborn.push(Act::Sql("SELECT 1".into()));
+    assert_eq!(faults(&late, &codes()).len(), 1);
 }
 
 #[test]
