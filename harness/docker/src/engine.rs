@@ -198,12 +198,17 @@ impl Engine {
         Ok(found.volumes.into_iter().flatten().map(|volume| volume.name).collect())
     }
 
-    /// Everything that a container has printed.
+    /// Everything that a container has printed, in the order in which it did: what pgBackRest says on one of its
+    /// outputs and PostgreSQL on the other belongs together.
     pub async fn logs(&self, name: &str) -> Result<String> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail("all").build();
         let output = self.docker.logs(name, Some(options));
-        let (stdout, stderr) = collect(output).await.doing(format!("reading the logs of {name}"))?;
-        Ok(stdout + &stderr)
+        let printed = output.try_fold(Vec::new(), |mut printed, chunk| async move {
+            printed.extend_from_slice(&chunk.into_bytes());
+            Ok(printed)
+        });
+        let printed = printed.await.doing(format!("reading the logs of {name}"))?;
+        Ok(String::from_utf8_lossy(&printed).into_owned())
     }
 }
 

@@ -173,7 +173,7 @@ impl Ashes for Burned {
             let argv = ground.vault().alterations.of_restore(argv);
             let worker = ground.clone();
             let restore = Some(Restore(tokio::spawn(async move { worker.run("restore", &argv).await })));
-            Ok(Box::new(Rising { ground, target, key, restore }) as Box<dyn Rebirthing>)
+            Ok(Box::new(Rising { ground, target, key, restore, restored: false }) as Box<dyn Rebirthing>)
         })
     }
 }
@@ -193,6 +193,8 @@ struct Rising {
     key: KeyAfterFire,
     /// Gone once somebody has waited for its end.
     restore: Option<Restore>,
+    /// Whether the restore ended well: a server was started on what it left.
+    restored: bool,
 }
 
 impl Rising {
@@ -210,7 +212,9 @@ impl Rising {
             Ok(())
         })
         .await?;
+        self.restored = true;
         let name = format!("recovery to {}", self.target.kind());
+        let ground = &self.ground;
         let sql = span.run(&name, async |span| ground.start(span).await.map_err(StartError::at_rebirth));
         let sql = sql.await?;
         Ok(castle(self.ground.clone(), sql))
@@ -239,8 +243,7 @@ impl Rebirthing for Rising {
                 Ok(castle) => Ok(Raised::Castle(castle)),
                 Err(Error::NotReborn(finding)) => {
                     // what could not be restored will not be restored to another target
-                    let restored = self.ground.files_restored().await?.is_none();
-                    let remains = restored.then_some(self as Box<dyn Rebirthing>);
+                    let remains = self.restored.then_some(self as Box<dyn Rebirthing>);
                     Ok(Raised::Failed { finding, remains })
                 }
                 Err(error) => Err(error),
