@@ -18,6 +18,11 @@ pub(crate) fn lines(account: &Account, limit: usize) -> Vec<String> {
     for (heading, named) in kinds {
         list(&mut lines, heading, named.iter().map(named_row).collect(), limit);
     }
+    if !account.missing_objects.is_empty() {
+        lines.push("around the rows, there before the fire and not now:".to_owned());
+        let objects = account.missing_objects.iter().map(|object| format!("  {}", plain(object)));
+        lines.extend(objects.take(limit));
+    }
     lines
 }
 

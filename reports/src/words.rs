@@ -49,6 +49,7 @@ pub(crate) fn counts(account: &Account) -> String {
         ("changed", account.changed.len()),
         ("unexpected", account.unexpected.len()),
         ("overshot", account.overshot.len()),
+        ("objects missing", account.missing_objects.len()),
     ];
     let rarer = rarer.iter().filter(|(_, count)| *count > 0);
     parts.extend(rarer.map(|(what, count)| format!("{} {what}", rows(*count as u64))));

@@ -3,6 +3,7 @@
 use crate::{
     Commit, Entry, Moment, Promise, ReadRow, RowId,
     ledger::{self, Attempt, BrokenLedger, Outcome},
+    objects,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,9 @@ pub struct Account {
     /// Lost rows with a later row of the same life that came back. WAL replay is a prefix, so this is
     /// corruption or tampering, never mere lost WAL.
     pub holes: Vec<NamedRow>,
+    /// What stood around the rows and is gone, or went back: one sentence each.
+    #[serde(default)]
+    pub missing_objects: Vec<String>,
 }
 
 impl Account {
@@ -81,6 +85,7 @@ impl Account {
             account.enter_attempt(attempt, read.contains(&attempt.row), promise);
         }
         account.lost.sort_by_key(|row| (row.life, row.commit.lsn_before, row.row));
+        account.missing_objects = objects::missing(entries, promise);
         account.holes = holes(&account.lost, &attempts, &read);
         Ok(account)
     }

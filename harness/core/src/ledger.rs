@@ -1,7 +1,7 @@
 //! What was attempted and what became of it. The ledger is written off the victim, one JSON object a
 //! line, each attempt before it is made; the verdict follows from it alone.
 
-use crate::{BackupInterval, Digest, Lsn, RowId, Timeline, Xid};
+use crate::{BackupInterval, Digest, Lsn, Object, RowId, Timeline, Xid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -83,6 +83,17 @@ pub enum Entry {
         /// From where to where its WAL goes.
         interval: BackupInterval,
         /// When it was complete.
+        at: Moment,
+    },
+    /// What stood around the rows was looked at.
+    Objects {
+        /// All of it.
+        objects: Vec<Object>,
+        /// The insert position once it had been looked at.
+        lsn: Lsn,
+        /// How often the cluster had been reborn.
+        life: u32,
+        /// When.
         at: Moment,
     },
     /// The order to destroy was given.
@@ -170,9 +181,11 @@ pub fn attempts(entries: &[Entry]) -> Result<BTreeMap<RowId, Attempt>, BrokenLed
             Entry::Ok { row, commit, at } => (row, Outcome::Ok { commit: *commit, at: *at }),
             Entry::Failed { row, .. } => (row, Outcome::Failed),
             Entry::Indeterminate { row, .. } => (row, Outcome::Indeterminate),
-            Entry::Backup { .. } | Entry::Disaster { .. } | Entry::Rebirth { .. } | Entry::Read(_) => {
-                continue;
-            }
+            Entry::Backup { .. }
+            | Entry::Objects { .. }
+            | Entry::Disaster { .. }
+            | Entry::Rebirth { .. }
+            | Entry::Read(_) => continue,
         };
         let attempt = attempts.get_mut(row).filter(|_| open.remove(row)).ok_or(BrokenLedger(*row))?;
         attempt.outcome = outcome;

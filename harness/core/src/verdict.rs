@@ -15,7 +15,8 @@ pub enum Fault {
     NotReborn,
     /// Rows beyond the recovery target came back.
     Overshot,
-    /// Rows are changed, were never written, or are missing in the middle.
+    /// Rows are changed, were never written, or are missing in the middle; or all came back, and something
+    /// that stood around them did not.
     Corrupt,
 }
 
@@ -78,7 +79,7 @@ impl fmt::Display for Verdict {
             Self::Invalid { fault: Fault::Overshot } => {
                 f.write_str("INVALID: rows beyond the target came back")
             }
-            Self::Invalid { fault: Fault::Corrupt } => f.write_str("INVALID: the rows are corrupt"),
+            Self::Invalid { fault: Fault::Corrupt } => f.write_str("INVALID: what came back is corrupt"),
             Self::Unknown { why } => write!(f, "UNKNOWN: {why}"),
         }
     }
@@ -120,14 +121,17 @@ impl Deeds {
     }
 }
 
-/// Holds an account against a promise. The worst comes first: corruption, loss, overshoot, and only
-/// then whether the drill did enough for its green to mean something.
+/// Holds an account against a promise. The worst comes first: corruption, loss, what stood around the rows,
+/// overshoot, and only then whether the drill did enough for its green to mean something.
 pub fn judge(account: &Account, promise: &Promise, deeds: &Deeds, demand: &Deeds) -> Verdict {
     let corrupt = [account.changed.len(), account.unexpected.len(), account.holes.len()];
     if corrupt.iter().any(|&rows| rows > 0) {
         Verdict::invalid(Fault::Corrupt)
     } else if !promise.broken_by(account).is_empty() {
         Verdict::invalid(Fault::Loss)
+    } else if !account.missing_objects.is_empty() {
+        // replay is a prefix: what took them and no row was not lost WAL
+        Verdict::invalid(Fault::Corrupt)
     } else if !account.overshot.is_empty() {
         Verdict::invalid(Fault::Overshot)
     } else if account.came_back == 0 {
@@ -177,6 +181,10 @@ mod tests {
         ] {
             assert_eq!(of(corrupt), Verdict::invalid(Fault::Corrupt));
         }
+        let bare =
+            |account: Account| Account { missing_objects: vec!["role reader is gone".into()], ..account };
+        assert_eq!(of(bare(good())), Verdict::invalid(Fault::Corrupt));
+        assert_eq!(of(bare(lossy())), Verdict::invalid(Fault::Loss), "they went with the rows");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use crate::{LogLine, Loss, Result, Scene, Span};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use phoenix_core::{
-    BackupInterval, Commit, Finding, Lsn, ReadRow, RecoveryTarget, RowId, SegmentSize, SystemIdentifier,
-    Timeline, WalSegment, Xid,
+    BackupInterval, Commit, Finding, Lsn, Object, ReadRow, RecoveryTarget, RowId, SegmentSize,
+    SystemIdentifier, Timeline, WalSegment, Xid,
     report::{BackupRecord, Inventory, Memory},
 };
 use std::{
@@ -205,6 +205,8 @@ pub trait Database: Send + Sync {
     fn clock(&self) -> Work<'_, DateTime<Utc>>;
     /// Commits a transaction that writes nothing, so that recovery sees that time has passed.
     fn tick(&self) -> Work<'_, ()>;
+    /// What stands around the rows: databases, roles, extensions, tables and sequences.
+    fn objects(&self) -> Work<'_, Vec<Object>>;
     /// What PostgreSQL says of its archiver.
     fn archiver(&self) -> Work<'_, Archiver>;
     /// Who this cluster is.

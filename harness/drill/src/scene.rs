@@ -1,7 +1,7 @@
 //! What everybody on the stage shares during one drill.
 
-use crate::{Evidence, Ledger, Register, Settings, Spans};
-use phoenix_core::{LayerRecord, Moment, RunId};
+use crate::{Database, Evidence, Ledger, Register, Result, Settings, Spans};
+use phoenix_core::{Entry, LayerRecord, Moment, RunId};
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicU32, Ordering},
@@ -29,6 +29,13 @@ impl Scene {
     /// Now, on the drill's clock.
     pub fn now(&self) -> Moment {
         self.spans.now()
+    }
+
+    /// Looks at what stands around the rows and writes it into the ledger.
+    pub async fn look_around(&self, database: &dyn Database) -> Result<()> {
+        let objects = database.objects().await?;
+        let (lsn, life, at) = (database.insert_position().await?, self.life(), self.now());
+        self.ledger.append(&[Entry::Objects { objects, lsn, life, at }])
     }
 
     /// Writes down how long a layer took to rise.

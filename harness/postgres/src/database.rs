@@ -6,7 +6,8 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use phoenix_core::{
-    Commit, Digest, Entry, Lsn, ReadRow, RowId, SegmentSize, SystemIdentifier, Timeline, Xid, report::Memory,
+    Commit, Digest, Entry, Lsn, Object, ReadRow, RowId, SegmentSize, SystemIdentifier, Timeline, Xid,
+    report::Memory,
 };
 use phoenix_drill::{
     Archiver, Database, Doing, Error, Identity, Inserted, NewRow, Result, Scene, Span, Work, Workload,
@@ -26,6 +27,19 @@ const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS memories (
 const INSERT: &str = "INSERT INTO memories (content, row_id, run_id) VALUES ($1, $2, $3)
     RETURNING pg_current_xact_id()::text, pg_current_wal_insert_lsn()::text";
 const INSERT_POSITION: &str = "SELECT pg_current_wal_insert_lsn()::text";
+/// What may begin again, or is not logged, promises nothing; a sequence that is not logged cannot even be asked
+/// after a recovery (`bad magic number`).
+const OBJECTS: &str = "SELECT coalesce(json_agg(object), '[]')::text FROM (
+    SELECT 'database' AS kind, datname::text AS name, NULL::bigint AS value FROM pg_database
+    UNION ALL SELECT 'role', rolname, NULL FROM pg_roles WHERE rolname !~ '^pg_'
+    UNION ALL SELECT 'extension', extname, NULL FROM pg_extension
+    UNION ALL SELECT CASE relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, format('%I.%I', nspname, relname),
+            CASE WHEN relkind = 'S' THEN CASE WHEN NOT seqcycle AND has_sequence_privilege(c.oid, 'USAGE, SELECT')
+                THEN pg_sequence_last_value(c.oid) * sign(seqincrement)::bigint END END
+        FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace LEFT JOIN pg_sequence ON seqrelid = c.oid
+        WHERE (relkind IN ('r', 'p') AND relpersistence <> 't' OR relkind = 'S' AND relpersistence = 'p')
+            AND nspname !~ '^pg_|^information_schema$'
+    ) object";
 /// The longest part of a row's content that a person needs to recognise it.
 const LABEL_CHARS: usize = 60;
 
@@ -282,6 +296,13 @@ impl Database for Sql {
     fn tick(&self) -> Work<'_, ()> {
         Box::pin(async {
             self.one("committing nothing", "SELECT pg_current_xact_id()::text").await.map(drop)
+        })
+    }
+
+    fn objects(&self) -> Work<'_, Vec<Object>> {
+        Box::pin(async {
+            let doing = "looking at what stands around the rows";
+            serde_json::from_str(text(&self.one(doing, OBJECTS).await?, 0)?).doing(doing)
         })
     }
 

@@ -13,7 +13,8 @@ const ARCHIVE_DEADLINE: Duration = Duration::from_secs(60);
 const SEGMENT_DEADLINE: Duration = Duration::from_millis(250);
 
 impl Drill {
-    /// Switches the WAL and waits until the store holds every segment since the last backup's start.
+    /// Looks at what stands around the rows, switches the WAL and waits until the store holds every segment since
+    /// the last backup's start.
     pub async fn archive_everything(&mut self, castle: &dyn Castle) -> Result<()> {
         let (scene, database, began) = (&self.scene, castle.database(), self.began);
         let Some(backup) = self.report.backups.last().cloned() else {
@@ -21,6 +22,7 @@ impl Drill {
         };
         let after = scene.spans.run("archive", async |span| {
             let identity = database.identity().await?;
+            scene.look_around(&*database).await?;
             let end = database.switch_wal().await?;
             let (timeline, size) = (identity.timeline, identity.segment_size);
             // a life that has no backup of its own begins where it was reborn

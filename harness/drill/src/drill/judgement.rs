@@ -19,6 +19,7 @@ impl Drill {
             let rows: Vec<_> = database.read(scene).await?.into_iter().map(Entry::Read).collect();
             span.detail(format!("{} rows read", grouped(rows.len() as u64)));
             scene.ledger.append(&rows)?;
+            scene.look_around(&*database).await?;
             scene.ledger.sync()?;
             let entries = scene.ledger.read_back()?;
             let account = Account::of(&entries, &promise).doing("drawing up the account")?;

@@ -11,6 +11,7 @@ pub(super) fn find(case: &Case<'_>) -> Finding {
         table_missing,
         archived_by_another,
         tampered,
+        objects_missing,
         stopped_early,
         history_missing,
         not_followed,
@@ -101,6 +102,19 @@ fn tampered(case: &Case<'_>) -> Option<Finding> {
     }
     let certainty = if certain || holes > 0 { Certainty::Certain } else { Certainty::Likely };
     Some(Finding::certain("rows-tampered", sentence, fix).with_certainty(certainty).with_evidence(evidence))
+}
+
+fn objects_missing(case: &Case<'_>) -> Option<Finding> {
+    let missing = case.scene.loss.account.missing_objects.len();
+    (missing > 0 && case.broken.is_empty()).then(|| {
+        let sentence = format!(
+            "every row came back, but not all that stood around them: {missing} missing or set back, and no lost \
+             WAL does that"
+        );
+        let fix = "look who altered the cluster since it came back: a script of the restore, a migration, a \
+                   person; make again what is missing, and set a sequence past the greatest value in its column";
+        Finding::certain("objects-missing", sentence, fix)
+    })
 }
 
 fn stopped_early(case: &Case<'_>) -> Option<Finding> {

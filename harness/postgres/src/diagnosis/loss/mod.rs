@@ -11,6 +11,9 @@ use phoenix_core::{Finding, LostRow, Lsn, SegmentSize, Timeline, WalSegment};
 use phoenix_drill::{Identity, Loss};
 use std::collections::BTreeMap;
 
+/// How many of the objects that are gone are evidence by name.
+const SHOWN_OBJECTS: usize = 10;
+
 /// What is known once rows did not come back.
 #[derive(Debug, Clone, Copy)]
 pub struct LossScene<'a> {
@@ -55,6 +58,7 @@ pub fn lost(scene: &LossScene<'_>) -> Vec<Finding> {
     let account = &scene.loss.account;
     let broken = scene.loss.promise.broken_by(account);
     let wrong = account.changed.len() + account.unexpected.len() + account.holes.len();
+    let wrong = wrong + account.missing_objects.len();
     let Some(source) = scene.loss.source().filter(|_| wrong > 0 || !broken.is_empty()) else {
         return Vec::new();
     };
@@ -235,6 +239,7 @@ impl Case<'_> {
                 self.broken.len()
             ));
         }
+        lines.extend(self.scene.loss.account.missing_objects.iter().take(SHOWN_OBJECTS).cloned());
         lines.extend(self.recovery.redo_done.iter().map(|(_, line)| line.clone()));
         if let Err(why) = self.scene.archive {
             lines.push(format!("the archive could not be listed: {why}"));

@@ -295,6 +295,21 @@ fn rows_that_are_wrong_though_all_was_replayed_were_tampered_with() {
     given(recorded!("control"), 12).is("rows-tampered", Likely, &["1 lost though replayed"]);
 }
 
+#[test]
+fn what_stood_around_the_rows_is_named_and_is_not_the_cause_of_a_loss() {
+    let gone = || vec!["role reader is gone".to_owned()];
+    let mut bare = given(recorded!("control"), 13);
+    bare.loss.account.missing_objects = gone();
+    bare.is(
+        "objects-missing",
+        Certain,
+        &["every row came back, but not", "1 missing or set back", "role reader is gone"],
+    );
+    let mut lossy = given(recorded!("tail"), 11).without(11..=12);
+    lossy.loss.account.missing_objects = gone();
+    lossy.is("wal-tail-missing", Certain, &["role reader is gone"]);
+}
+
 /// A copy of the cluster archives its own segment C first; the castle's is refused.
 #[test]
 fn a_segment_that_somebody_else_wrote_is_not_the_castles() {
