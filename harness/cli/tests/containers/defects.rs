@@ -14,9 +14,12 @@ async fn a_defect_ends_as_the_catalogue_says(
         "silent-loss/segment-denied",
         "silent-loss/archive-command-lies",
         "silent-loss/row-deleted",
+        "silent-loss/role-dropped",
+        "silent-loss/sequence-set-back",
         "loud-failure/secret-wrong",
         "loud-failure/backup-file-deleted",
         "look-alike/backup-info-copy-helps",
+        "look-alike/sequence-unlogged",
         "timelines/history-deleted"
     )]
     defect: &str,
