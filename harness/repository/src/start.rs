@@ -48,7 +48,8 @@ pub async fn until_primary<D, Died: Future<Output = Result<Option<D>>>>(
         if let Some(died) = died().await? {
             return Ok(Wait::Ready(End::Died(died)));
         }
-        if let Some(finding) = signs.lock().await.look(ground, sql, &answer).await? {
+        // a look that fails is made again: the server may have died under it
+        if let Ok(Some(finding)) = signs.lock().await.look(ground, sql, &answer).await {
             return Ok(Wait::Ready(End::Stuck(finding)));
         }
         Ok(Wait::NotYet(answer.map_or_else(|error| error.chain(), |()| "in recovery".to_owned())))
