@@ -82,11 +82,6 @@ async fn drill(mut castle: Castle, asked: DrillArguments) -> Result<u8> {
     } else {
         reporters.push(reporter(&asked.show));
     }
-    if let Some(defect) =
-        proof::pick(&candidates, settings.seed).filter(|_| !asked.show.json && !asked.detached)
-    {
-        println!("proving the detector first, with {}", defect.name);
-    }
     let status = match produce(Production { scenario, place, settings, candidates, reporters }).await {
         Ok(played) => {
             if let Some(error) = &played.error {

@@ -10,7 +10,7 @@ use phoenix_drill::{
 };
 use phoenix_local::{Local, LocalConfig};
 use phoenix_reports::{Joint, Terminal, junit};
-use std::{io::Write, path::Path, time::Duration};
+use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
 /// An environment, and how it is set up.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct Production {
     pub place: Place,
     /// What the drill is asked to do.
     pub settings: Settings,
-    /// One of these is planted beforehand, in a drill of its own, to prove the detector; none if there are none.
+    /// One of these is planted first, in a drill of its own, to prove the detector; none if there are none.
     pub candidates: Vec<&'static Defect>,
     /// Who is told what happens.
     pub reporters: Vec<Box<dyn Reporter>>,
@@ -47,13 +47,7 @@ pub async fn produce(production: Production) -> Result<stage::Played> {
         Place::Cluster(_) => catalogue::cluster::knows(&scenario),
     }?;
     if let Some(defect) = proof::pick(&candidates, settings.seed) {
-        sweep(Reach::Orphans, BEFORE_A_DRILL).await?;
-        let played = proof::play(&place, defect, &settings).await?;
-        if matches!(played.exit_status, 2 | 130) {
-            // asked for wrongly, or not wanted any more: so is the drill
-            return Ok(played);
-        }
-        settings.proof = Some(proof::of(defect, &played));
+        settings.proof = Some(Arc::new(proof::Planted::new(defect, &place, &settings)?));
     }
     match place {
         Place::Local(config) => {

@@ -181,6 +181,41 @@ async fn a_signal_stops_it_and_cleans_up(#[case] with: Signal) {
     assert_eq!(remains(&drill.run), [""; 0]);
 }
 
+/// The proof of the detector is played within the drill that goes on by itself, whose followers see it, and a
+/// signal cleans it up, too.
+#[rstest]
+#[case::to_its_end(None)]
+#[case::interrupted(Some(Signal::SIGINT))]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proof_goes_on_by_itself_as_well(#[case] with: Option<Signal>) {
+    let folder = folder();
+    let drill = Detached::begin(folder.path(), &["--prove-detector", "--rows", "40"]).await;
+    // it has begun, and nothing is proved yet
+    assert_eq!((report(&drill.evidence).proof, drill.alive()), (None, true));
+    drill.until_span("backup").await;
+    let proof = fs::canonicalize(drill.evidence.join("proof/latest")).unwrap();
+    let of = proof.file_name().unwrap().to_str().unwrap().to_owned();
+    let latest = evidence(folder.path());
+    assert_eq!(latest.file_name().unwrap().to_str(), Some(drill.run.as_str()), "the proof is not the latest");
+    with.into_iter().for_each(|signal| drill.signal(signal));
+    let attached = run(folder.path(), ["attach"]).await;
+    attached.assert(with.map_or(0, |_| 130), "proving the detector first, with silent-loss/");
+    let report = report(&drill.evidence);
+    let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
+    match with {
+        None => {
+            attached.assert(0, "the detector is proved: silent-loss/");
+            assert_eq!((report.proof.unwrap().run.as_str(), codes), (of.as_str(), vec![]));
+        }
+        Some(signal) => {
+            assert_eq!(report.verdict, Some(Verdict::unknown(format!("interrupted by {signal}"))));
+            assert_eq!(codes, ["interrupted"]);
+        }
+    }
+    drill.until_gone().await;
+    assert_eq!((remains(&drill.run), remains(&of)), (vec![], vec![]));
+}
+
 /// Whoever follows a drill that is killed is told at once, and so is whoever comes later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_drill_is_said_to_be_killed() {

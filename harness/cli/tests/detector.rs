@@ -5,7 +5,7 @@
 mod support;
 
 use phoenix_cli::testing::{Place, assert_as_expected, proven};
-use phoenix_core::{Defect, Verdict};
+use phoenix_core::{Defect, SpanRecord, Verdict};
 use phoenix_drill::stage::Played;
 use support::{folder, run};
 
@@ -42,10 +42,18 @@ async fn a_detector_that_finds_a_loss_changes_nothing() {
     let proof = played.report.proof.as_ref().unwrap();
     assert_eq!((proof.defect.as_str(), &proof.missed), ("silent-loss/last-segment-deleted", &None));
     assert_ne!(proof.run, played.report.run);
-    let report = phoenix_reports::read(&played.directory.with_file_name(proof.run.as_str())).unwrap();
+    let report = phoenix_reports::read(&played.directory.join("proof").join(proof.run.as_str())).unwrap();
     assert_eq!(report.verdict, Some(report.expected), "its own evidence");
     let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert_eq!(codes, ["target-not-reached", "wal-tail-missing"]);
+    // its spans are told within the one that has it, which comes before those of the drill
+    let spans = &played.report.spans;
+    assert_eq!((spans[0].name.as_str(), spans[0].parent), ("proof", None));
+    let within = |span: &&SpanRecord| span.parent == Some(spans[0].id);
+    let told: Vec<_> = spans.iter().filter(within).map(|span| span.name.as_str()).collect();
+    let own = report.spans.iter().filter(|span| span.parent.is_none());
+    assert_eq!(told, own.map(|span| span.name.as_str()).collect::<Vec<_>>());
+    assert!(spans[0].elapsed >= report.total && told.len() >= 8, "{told:?}");
 }
 
 /// As a user asks for it; on Kubernetes nothing can be planted.

@@ -1,13 +1,15 @@
 //! The detector itself: a segment that is gone from the store must be found, with the exact rows, in
-//! a castle that PostgreSQL and pgBackRest call healthy; and without the fault all is well.
+//! a castle that PostgreSQL and pgBackRest call healthy, and so must rows beyond the target; and without the fault
+//! all is well.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use phoenix_cli::testing::{containers, evidence, ledger_of};
 use phoenix_containers::Containers;
 use phoenix_core::{
-    Fault, Lsn, Promise, RecoveryTarget, SegmentSize, Timeline, Verdict, WalSegment, ledger::Outcome,
+    Fault, Lsn, Promise, RecoveryTarget, Report, SegmentSize, Timeline, Verdict, WalSegment, defect::Act,
+    ledger::Outcome,
 };
-use phoenix_drill::{BackupKind, Drill, Environment, Keep, Result, Scenario, Settings, stage};
+use phoenix_drill::{BackupKind, CastlePlan, Drill, Environment, Keep, Result, Scenario, Settings, stage};
 use phoenix_local::{Local, LocalConfig};
 use phoenix_store::{Fault as StoreFault, KeyMatch, StorageFault};
 use rstest::rstest;
@@ -194,4 +196,60 @@ async fn find_the_missing_segment<E: Faulty>(
     assert!(account.lost.len() > 200 && account.lost.len() < 600, "{} rows", account.lost.len());
     assert!(account.holes.is_empty() && account.changed.is_empty() && account.unexpected.is_empty());
     assert!(report.memories.iter().all(|memory| memory.content == "DATO_A"));
+}
+
+/// The rows up to a position, and some beyond it; the restore may be asked for otherwise than the drill believes.
+async fn stop_before(drill: &mut Drill, place: &Local, restore: &[&str]) -> Result<Verdict> {
+    let (castle, backup) = drill.birth_with_backup(place, CastlePlan::default()).await?;
+    let marks = drill.marks(&*castle, backup).await?;
+    drill.workload(&*castle).await?;
+    let (target, lsn) = drill.point(&*castle, "lsn").await?;
+    drill.workload(&*castle).await?;
+    drill.insert(&*castle, "DATO_C").await?;
+    drill.archive_everything(&*castle).await?;
+    let ashes = drill.wipe(castle).await?;
+    if !restore.is_empty() {
+        let options = restore.iter().map(|option| (*option).to_owned()).collect();
+        drill.plant(place, &[Act::Restore(options)], &marks).await?;
+    }
+    let castle = drill.rebirth(ashes, target).await?;
+    drill.judge(&*castle, Promise::RowsUntil { lsn }).await
+}
+
+#[rstest]
+#[case::control(&[], Verdict::Valid, None)]
+#[case::ignored(
+    &["--type=default", "--target=NONE", "--target-action=NONE"],
+    Verdict::invalid(Fault::Overshot),
+    Some("target-ignored")
+)]
+#[case::another(
+    &["--target={tail-lsn}"],
+    Verdict::invalid(Fault::Loss),
+    Some("recovery-stopped-early")
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_beyond_the_target_are_found(
+    #[case] restore: &[&str],
+    #[case] expected: Verdict,
+    #[case] code: Option<&str>,
+) {
+    let place = Local::new(LocalConfig::default()).await.unwrap();
+    let settings = Settings { evidence: evidence(), keep: Keep::Never, rows: 100, ..Settings::default() };
+    let (name, promise) = ("overshot", "no row beyond the target comes back");
+    let (family, finding) = ("self-test", None);
+    let about = Scenario { name, family, promise, expected: expected.clone(), finding };
+    let acted = async |drill: &mut Drill, place: &Local| stop_before(drill, place, restore).await;
+    let played = stage::play(stage::new_run(), &about, &place, settings, Vec::new(), acted).await.unwrap();
+    let Report { verdict, findings, account, .. } = &played.report;
+    assert_eq!(*verdict, Some(expected), "{findings:#?}");
+    let codes: Vec<_> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, Vec::from_iter(code));
+    let overshot = account.as_ref().unwrap().overshot.len();
+    assert_eq!(overshot, if code == Some("target-ignored") { 101 } else { 0 });
+    let first = findings
+        .iter()
+        .flat_map(|finding| &finding.evidence)
+        .find(|line| line.contains("first row beyond: "));
+    assert_eq!(first.is_some(), overshot > 0, "{findings:#?}");
 }

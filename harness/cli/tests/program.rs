@@ -3,7 +3,7 @@
 mod support;
 
 use phoenix_core::{Event, Verdict};
-use phoenix_drill::{Drill, Keep, Scenario, Settings, stage};
+use phoenix_drill::{Drill, Error, Keep, Result, Scenario, Settings, stage};
 use phoenix_local::{Local, LocalConfig};
 use std::fs;
 use support::{evidence, folder, phoenix, remains, report, run};
@@ -17,6 +17,7 @@ async fn events_and_evidence_are_for_machines() {
     assert_eq!(ran.status, Some(0), "{}{}", ran.out, ran.err);
     let events: Vec<Event> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let Some(Event::DrillFinished(last)) = events.last() else { panic!("{:?}", events.last()) };
+    assert!(last.findings.is_empty(), "a valid drill has {:?}", last.findings);
     let evidence = evidence(folder.path());
     assert_eq!(**last, report(&evidence));
 
@@ -91,22 +92,42 @@ async fn a_panic_cleans_up_and_is_unknown() {
     };
     let played = stage::play(stage::new_run(), &about, &place, settings, Vec::new(), acted).await.unwrap();
     assert_eq!(played.report.verdict, Some(Verdict::unknown("the harness panicked: planted")));
+    assert_eq!(codes(&played), ["harness-panicked"]);
     assert_eq!((played.exit_status, remains(played.report.run.as_str())), (3, Vec::new()));
 }
 
-/// A scenario that judges nothing proves nothing, whatever it says.
+fn codes(played: &stage::Played) -> Vec<&str> {
+    played.report.findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+/// Whatever stops a drill short of its judgement is told by a finding of its own. A scenario that judges nothing
+/// proves nothing, whatever it says.
+#[rstest::rstest]
+#[case::nothing_done(Ok(Verdict::Valid), 3, "proves-nothing", "the scenario ended without judging anything")]
+#[case::too_little(Ok(Verdict::unknown("0 wipes")), 3, "proves-nothing", "0 wipes")]
+#[case::asked_wrongly(Err(Error::usage("no", "x")), 2, "asked-wrongly", "no")]
+#[case::missing(Err(Error::missing("no", "x")), 3, "prerequisite-missing", "no")]
+#[case::failed(Err(Error::unverified("reading", "no disk")), 3, "not-verified", "reading: no disk")]
+#[case::unfired(Err(Error::Unfired(vec!["x".into()])), 3, "fault-not-fired", "what was planted never happened: x")]
+#[case::demand(Err(Error::Demand("x".into())), 3, "demand-unmet", "the drill proves nothing: x")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drill_that_did_nothing_is_never_valid() {
+async fn a_drill_that_proves_nothing_is_never_valid(
+    #[case] ends: Result<Verdict>,
+    #[case] status: u8,
+    #[case] code: &str,
+    #[case] why: &str,
+) {
     let folder = folder();
     let place = Local::new(LocalConfig::default()).await.unwrap();
     let settings =
         Settings { evidence: folder.path().join("evidence"), keep: Keep::Never, ..Settings::default() };
     let (name, promise, expected) = ("idle", "nothing", Verdict::Valid);
     let about = Scenario { name, family: "self-test", promise, expected, finding: None };
-    let acted = async |_: &mut Drill, _: &Local| Ok(Verdict::Valid);
+    let acted = async |_: &mut Drill, _: &Local| ends;
     let played = stage::play(stage::new_run(), &about, &place, settings, Vec::new(), acted).await.unwrap();
-    assert_eq!(played.report.verdict, Some(Verdict::unknown("the scenario ended without judging anything")));
-    assert_eq!(played.exit_status, 3);
+    assert_eq!(played.report.verdict, Some(Verdict::unknown(why)));
+    assert_eq!((played.exit_status, codes(&played)), (status, vec![code]));
+    assert!(!played.report.findings[0].fix.is_empty());
 }
 
 /// Your own lines of postgresql.conf and pgbackrest.conf are in force, and a drill's own haste is not.

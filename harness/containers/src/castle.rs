@@ -4,12 +4,12 @@ use crate::{
     inventory,
     plant::Plant,
     server,
-    victim::{DATA, Furniture, SEAL, SOCKET, WORK},
+    victim::{DATA, Furniture, PORT, SEAL, SOCKET, WORK},
 };
 use futures::future::BoxFuture;
 use phoenix_core::report::Inventory;
 use phoenix_drill::{Doing, KeyAfterFire, Repositories, Result, Span, Work};
-use phoenix_postgres::{Sql, pgbackrest::PgBackRest};
+use phoenix_postgres::{Sql, diagnosis::Address, pgbackrest::PgBackRest};
 use phoenix_repository::{Ground, Host, StartError, Vault};
 use std::sync::Arc;
 
@@ -67,6 +67,21 @@ impl Ground for Plant {
 
     fn recovery_log(&self) -> Work<'_, String> {
         Box::pin(async { self.yard.keep_log(&self.container().await?.name).await })
+    }
+
+    fn address(&self) -> Address {
+        Address { port: PORT, socket_directory: SOCKET.to_owned(), host: "*".to_owned() }
+    }
+
+    fn data_file<'a>(&'a self, name: &'a str) -> Work<'a, Option<String>> {
+        Box::pin(async move {
+            // no status of cat's own
+            let script = format!("[ -e {DATA}/{name} ] || exit 99; cat {DATA}/{name}");
+            let argv = ["sh".to_owned(), "-c".to_owned(), script];
+            let container = self.container().await?;
+            let ran = self.yard.engine.exec(&container.name, &self.config.victim_user, &argv, None).await?;
+            if ran.status == Some(99) { Ok(None) } else { ran.must("looking into PGDATA").map(Some) }
+        })
     }
 
     fn files_restored(&self) -> Work<'_, Option<u64>> {

@@ -26,7 +26,7 @@ impl Proof {
         let missed = self.missed.as_ref()?;
         let sentence = format!("{} was planted, and was not found as it must be: {missed}", self.defect);
         let fix = "believe no verdict from here until the planted loss is found; look at its own evidence";
-        let evidence = [format!("run {}", self.run)];
+        let evidence = [format!("run {}, in proof/ of this drill's evidence", self.run)];
         Some(Finding::certain("detector-blind", sentence, fix).with_evidence(evidence))
     }
 }

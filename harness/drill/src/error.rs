@@ -46,6 +46,9 @@ pub enum Error {
         /// How long.
         after: Duration,
     },
+    /// Faults that were planted never happened: the verdict is `Unknown`.
+    #[error("what was planted never happened: {}", .0.join(", "))]
+    Unfired(Vec<String>),
     /// The drill fell short of what it must do to prove anything: the verdict is `Unknown`.
     #[error("the drill proves nothing: {0}")]
     Demand(String),
@@ -67,7 +70,7 @@ impl Error {
         match self {
             Self::Usage { advice, .. } | Self::Missing { advice, .. } => Some(advice),
             Self::NotReborn(finding) => Some(&finding.fix),
-            Self::Unverified { .. } | Self::Timeout { .. } | Self::Demand(_) => None,
+            Self::Unverified { .. } | Self::Timeout { .. } | Self::Unfired(_) | Self::Demand(_) => None,
         }
     }
 

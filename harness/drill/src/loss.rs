@@ -2,7 +2,9 @@
 //! begins with.
 
 use crate::Identity;
-use phoenix_core::{Account, LostRow, Promise, RecoveryTarget, Timeline, WalSegment, report::BackupRecord};
+use phoenix_core::{
+    Account, Commit, LostRow, Promise, RecoveryTarget, Timeline, WalSegment, report::BackupRecord,
+};
 use std::collections::BTreeSet;
 
 /// What the stage knows of rows that did not come back as was promised.
@@ -12,6 +14,8 @@ pub struct Loss {
     pub account: Account,
     /// What was promised.
     pub promise: Promise,
+    /// The first of the rows that came back though they lie beyond the target: its name and its commit.
+    pub beyond: Option<(String, Commit)>,
     /// Every backup that was taken.
     pub backups: Vec<BackupRecord>,
     /// To where the castle was last brought back; `None` if it never was.

@@ -1,7 +1,8 @@
 //! What a drill is asked to do.
 
-use phoenix_core::{Budget, RecoveryTarget, detector::Proof};
-use std::{path::PathBuf, str::FromStr};
+use crate::Prover;
+use phoenix_core::{Budget, RecoveryTarget};
+use std::{path::PathBuf, str::FromStr, sync::Arc};
 
 /// When what a drill made is kept for a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,8 +69,8 @@ pub struct Settings {
     pub keep: Keep,
     /// What makes a valid drill too slow or too lossy.
     pub budget: Budget,
-    /// What was found out about the detector beforehand, if anything was.
-    pub proof: Option<Proof>,
+    /// Who proves the detector once the drill has begun, if anybody does.
+    pub proof: Option<Arc<dyn Prover>>,
     /// Whether others are asked, too.
     pub witnesses: Witnesses,
 }

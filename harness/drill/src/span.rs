@@ -3,6 +3,7 @@
 use crate::Result;
 use phoenix_core::{Event, Moment, SpanRecord, SpanStatus};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -63,12 +64,14 @@ impl Spans {
         self.begin(None, name).watch(work).await
     }
 
+    fn number(&self) -> u32 {
+        let mut state = self.state();
+        state.next += 1;
+        state.next - 1
+    }
+
     fn begin(&self, parent: Option<u32>, name: &str) -> Span {
-        let id = {
-            let mut state = self.state();
-            state.next += 1;
-            state.next - 1
-        };
+        let id = self.number();
         self.emit(&Event::SpanStarted { id, parent, name: name.to_owned() });
         let (name, detail) = (name.to_owned(), Mutex::default());
         let start = self.0.origin.elapsed();
@@ -115,6 +118,12 @@ impl Span {
         self.spans.emit(&Event::Progress { id: self.id, detail: text.into() });
     }
 
+    /// Tells another drill as what happens within this span.
+    pub fn teller(&self) -> Box<dyn Reporter> {
+        let (spans, ids) = (self.spans.clone(), BTreeMap::new());
+        Box::new(Teller { offset: spans.0.origin.elapsed(), spans, around: self.id, ids })
+    }
+
     /// The time since it began.
     pub fn elapsed(&self) -> Duration {
         self.spans.0.origin.elapsed().saturating_sub(self.start)
@@ -134,6 +143,53 @@ impl Drop for Span {
         };
         self.spans.emit(&Event::SpanFinished(record.clone()));
         self.spans.state().records.push(record);
+    }
+}
+
+/// Tells another drill as what happens within a span of this one.
+struct Teller {
+    spans: Spans,
+    around: u32,
+    /// The numbers of its spans here.
+    ids: BTreeMap<u32, u32>,
+    /// When it began, on the clock of this drill.
+    offset: Duration,
+}
+
+impl Teller {
+    fn here(&self, id: Option<u32>) -> u32 {
+        id.and_then(|id| self.ids.get(&id).copied()).unwrap_or(self.around)
+    }
+}
+
+impl Reporter for Teller {
+    fn event(&mut self, event: &Event) {
+        let told = match event.clone() {
+            Event::DrillStarted { .. } => {
+                self.offset = self.spans.0.origin.elapsed();
+                return;
+            }
+            Event::DrillFinished(_) => return,
+            Event::SpanStarted { id, parent, name } => {
+                let (there, id, parent) = (id, self.spans.number(), Some(self.here(parent)));
+                self.ids.insert(there, id);
+                Event::SpanStarted { id, parent, name }
+            }
+            Event::Progress { id, detail } => Event::Progress { id: self.here(Some(id)), detail },
+            Event::SpanFinished(mut record) => {
+                // what may fail there is that drill's own affair
+                if record.status == SpanStatus::Failed {
+                    record.status = SpanStatus::Done;
+                    record.detail = format!("failed: {}", record.detail);
+                }
+                let (id, parent) = (self.here(Some(record.id)), Some(self.here(record.parent)));
+                let record = SpanRecord { id, parent, start: record.start + self.offset, ..record };
+                self.spans.state().records.push(record.clone());
+                Event::SpanFinished(record)
+            }
+            notice @ Event::Notice { .. } => notice,
+        };
+        self.spans.emit(&told);
     }
 }
 
@@ -174,6 +230,33 @@ mod tests {
                 (4, None, "wipe".into(), SpanStatus::Interrupted),
             ]
         );
+    }
+
+    /// Two drills at once: each has its own numbers, and the one within is told where it belongs.
+    #[tokio::test]
+    async fn another_drill_is_told_within_a_span() {
+        let spans = Spans::start(Vec::new());
+        let proof = spans.run("proof", async |span| {
+            let other = Spans::start(vec![span.teller()]);
+            let born = async |birth: &Span| {
+                birth.progress("half");
+                birth.run("initdb", async |_| Ok(())).await
+            };
+            other.run("birth", born).await?;
+            other.run("rebirth", async |_| Err::<(), _>(Error::Demand("x".into()))).await.unwrap_err();
+            span.run("own", async |_| Ok(())).await
+        });
+        proof.await.unwrap();
+        let seen: Vec<_> = spans.records().into_iter().map(|s| (s.id, s.parent, s.name, s.detail)).collect();
+        let wanted = [
+            (1, None, "proof", ""),
+            (2, Some(1), "birth", ""),
+            (3, Some(2), "initdb", ""),
+            (4, Some(1), "rebirth", "failed: the drill proves nothing: x"),
+            (5, Some(1), "own", ""),
+        ];
+        assert_eq!(seen, wanted.map(|(id, parent, name, detail)| (id, parent, name.into(), detail.into())));
+        assert!(spans.records().iter().all(|span| span.status == SpanStatus::Done));
     }
 
     #[test]

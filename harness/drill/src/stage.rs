@@ -3,7 +3,12 @@
 
 use crate::{
     Doing, Drill, Environment, Error, Evidence, Keep, Ledger, Register, Reporter, Resource, Result, Scenario,
-    Scene, Settings, Spans, evidence::EventLog, log_gate, span::uncovered,
+    Scene, Settings, Spans,
+    evidence::EventLog,
+    log_gate,
+    prover::{self, Proven},
+    span::uncovered,
+    unverified,
 };
 use chrono::Utc;
 use futures::FutureExt;
@@ -79,13 +84,18 @@ pub async fn play<E: Environment + ?Sized>(
         versions: versions(&drill.report.properties),
     });
 
-    let ending = tokio::select! {
-        played = AssertUnwindSafe(scene_play(&mut drill, place)).catch_unwind() => match played {
-            Ok(Ok(verdict)) => Ending::Judged(verdict),
-            Ok(Err(error)) => Ending::Stopped(error),
-            Err(panic) => Ending::Panicked(panic_message(panic.as_ref())),
+    let ending = match prover::prove(&mut drill).await {
+        Ok(Proven::Known) => tokio::select! {
+            played = AssertUnwindSafe(scene_play(&mut drill, place)).catch_unwind() => match played {
+                Ok(Ok(verdict)) => Ending::Judged(verdict),
+                Ok(Err(error)) => Ending::Stopped(error),
+                Err(panic) => Ending::Panicked(panic_message(panic.as_ref())),
+            },
+            name = interrupts.next() => Ending::Interrupted(name),
         },
-        name = interrupts.next() => Ending::Interrupted(name),
+        // the other drill has cleaned up after the signal, which has come here as well
+        Ok(Proven::Interrupted) => Ending::Interrupted(interrupts.next().await),
+        Err(error) => Ending::Stopped(error),
     };
     drill.report.total = Duration::from_micros(scene.now().0);
     drill.report.no_span = uncovered(&scene.spans.records(), drill.report.total);
@@ -123,29 +133,37 @@ pub async fn play<E: Environment + ?Sized>(
     Ok(Played { report: drill.report, directory, exit_status, error, reopen })
 }
 
-/// Turns the ending into a verdict. An exit status is given where the verdict alone does not tell it.
+/// Turns the ending into a verdict; whatever could not be verified gets its finding here. An exit status is
+/// given where the verdict alone does not tell it.
 fn conclude(report: &mut Report, ending: Ending) -> (Option<u8>, Option<Error>) {
-    let (verdict, status, error) = match ending {
+    let unknown = |why: String, finding| (Verdict::unknown(why), Some(finding));
+    let ((verdict, finding), status, error) = match ending {
         Ending::Judged(Verdict::Valid) if report.account.is_none() => {
-            (Verdict::unknown("the scenario ended without judging anything"), None, None)
+            let why = "the scenario ended without judging anything";
+            (unknown(why.to_owned(), unverified::judged(why)), None, None)
         }
-        Ending::Judged(verdict) => (verdict, None, None),
+        Ending::Judged(Verdict::Unknown { why }) => {
+            let finding = unverified::judged(&why);
+            (unknown(why, finding), None, None)
+        }
+        Ending::Judged(verdict) => ((verdict, None), None, None),
         Ending::Stopped(Error::NotReborn(finding)) => {
-            report.findings.push(*finding);
-            (Verdict::invalid(Fault::NotReborn), None, None)
+            ((Verdict::invalid(Fault::NotReborn), Some(*finding)), None, None)
         }
-        Ending::Stopped(error @ Error::Usage { .. }) => {
-            (Verdict::unknown(error.chain()), Some(2), Some(error))
+        Ending::Stopped(error) => {
+            let status = if matches!(error, Error::Usage { .. }) { 2 } else { 3 };
+            (unknown(error.chain(), unverified::stopped(&error)), Some(status), Some(error))
         }
-        Ending::Stopped(error) => (Verdict::unknown(error.chain()), Some(3), Some(error)),
         Ending::Interrupted(signal) => {
-            (Verdict::unknown(format!("interrupted by {signal}")), Some(130), None)
+            (unknown(format!("interrupted by {signal}"), unverified::interrupted(signal)), Some(130), None)
         }
         Ending::Panicked(message) => {
-            (Verdict::unknown(format!("the harness panicked: {message}")), Some(3), None)
+            let why = format!("the harness panicked: {message}");
+            (unknown(why, unverified::panicked(&message)), Some(3), None)
         }
     };
     report.verdict = Some(verdict);
+    report.findings.extend(finding);
     (status, error)
 }
 
@@ -234,7 +252,7 @@ fn blank<E: Environment + ?Sized>(
         setbacks: Vec::new(),
         findings: Vec::new(),
         faults: Vec::new(),
-        proof: settings.proof.clone(),
+        proof: None,
         testimonies: Vec::new(),
         layers: Vec::new(),
         spans: Vec::new(),

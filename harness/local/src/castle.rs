@@ -1,10 +1,14 @@
 //! The ground of a castle on this machine.
 
-use crate::{inventory, plant::Plant, server};
+use crate::{
+    inventory,
+    plant::{PORT, Plant},
+    server,
+};
 use futures::future::BoxFuture;
 use phoenix_core::report::Inventory;
 use phoenix_drill::{KeyAfterFire, Repositories, Result, Span, Work};
-use phoenix_postgres::{Sql, pgbackrest::PgBackRest};
+use phoenix_postgres::{Sql, diagnosis::Address, pgbackrest::PgBackRest};
 use phoenix_repository::{Ground, Host, StartError, Vault};
 use std::{fs, path::Path, sync::Arc};
 
@@ -57,6 +61,15 @@ impl Ground for Plant {
 
     fn recovery_log(&self) -> Work<'_, String> {
         Box::pin(async { Ok(server::read(&server::log(self))) })
+    }
+
+    fn address(&self) -> Address {
+        Address { port: PORT, socket_directory: self.socket(), host: String::new() }
+    }
+
+    fn data_file<'a>(&'a self, name: &'a str) -> Work<'a, Option<String>> {
+        let path = self.data().join(name);
+        Box::pin(async move { Ok(path.exists().then(|| server::read(&path))) })
     }
 
     fn files_restored(&self) -> Work<'_, Option<u64>> {

@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 
 const BUCKET: &str = "phoenix";
 /// The number in the socket's name: the socket's directory is the drill's own.
-const PORT: u16 = 5432;
+pub(crate) const PORT: u16 = 5432;
 
 /// What one local drill stands on.
 pub(crate) struct Plant {

@@ -3,7 +3,7 @@
 use crate::{plant::Plant, process::Member};
 use phoenix_drill::{Doing, Error, Result, Span, Wait, wait_for};
 use phoenix_postgres::Sql;
-use phoenix_repository::StartError;
+use phoenix_repository::{StartError, until_primary};
 use std::{
     fs,
     path::PathBuf,
@@ -11,8 +11,6 @@ use std::{
     time::Duration,
 };
 
-/// Recovery may replay gigabytes; what fails on the way ends the wait at once.
-const START_DEADLINE: Duration = Duration::from_secs(3600);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -25,18 +23,8 @@ pub(crate) async fn start(plant: &Plant, span: &Span) -> Result<Arc<Sql>, StartE
     let member = plant.capsule.start(&plant.scene.evidence, "postgres", &argv, &log)?;
     *plant.server.lock().await = Some(member);
     let sql = plant.sql();
-    let died = wait_for("PostgreSQL to answer as a primary", START_DEADLINE, LOOK, || async {
-        if let Some(ended) = plant.server.lock().await.as_mut().and_then(Member::ended) {
-            return Ok(Wait::Ready(Some(ended)));
-        }
-        match sql.one("asking whether recovery is over", "SELECT pg_is_in_recovery()").await {
-            Ok(row) if matches!(row.try_get(0), Ok(false)) => Ok(Wait::Ready(None)),
-            Ok(_) => Ok(Wait::NotYet("in recovery".to_owned())),
-            Err(error) => Ok(Wait::NotYet(error.chain())),
-        }
-    })
-    .await?;
-    if let Some(ended) = died {
+    let died = || async { Ok(plant.server.lock().await.as_mut().and_then(Member::ended)) };
+    if let Some(ended) = until_primary(plant, &sql, LOOK, died).await? {
         let log = read(&log);
         let why = format!("{ended}: {}", phoenix_repository::decisive(&log));
         return Err(StartError::Died { error: Error::unverified("PostgreSQL does not start", why), log });

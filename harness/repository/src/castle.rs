@@ -13,7 +13,7 @@ use phoenix_drill::{
 };
 use phoenix_postgres::{
     Sql,
-    diagnosis::{self, Symptoms},
+    diagnosis::{self, Address, Symptoms},
     pgbackrest::PgBackRest,
 };
 use std::{
@@ -53,6 +53,10 @@ pub trait Ground: Host {
     fn start<'a>(&'a self, span: &'a Span) -> BoxFuture<'a, Result<Arc<Sql>, StartError>>;
     /// What the server that was started last has logged, pgBackRest's lines and all.
     fn recovery_log(&self) -> Work<'_, String>;
+    /// Where the server is asked: it must listen there.
+    fn address(&self) -> Address;
+    /// What a file in PGDATA says, lossily decoded; `None` if it is not there.
+    fn data_file<'a>(&'a self, name: &'a str) -> Work<'a, Option<String>>;
     /// The files in PGDATA; `None` once `pg_control`, the last, is among them.
     fn files_restored(&self) -> Work<'_, Option<u64>>;
 }
@@ -66,6 +70,8 @@ pub enum StartError {
         /// All it logged.
         log: String,
     },
+    /// The server runs, and will never be a primary that answers where it is asked.
+    Stuck(Box<Finding>),
     /// Something else.
     Other(Error),
 }
@@ -81,6 +87,7 @@ impl StartError {
     pub fn at_birth(self) -> Error {
         match self {
             Self::Died { error, .. } | Self::Other(error) => error,
+            Self::Stuck(finding) => Error::unverified("PostgreSQL does not start", finding.sentence),
         }
     }
 
@@ -90,6 +97,7 @@ impl StartError {
             Self::Died { log, .. } => {
                 not_reborn(diagnosis::not_reborn(&Symptoms { server_log: log, ..Symptoms::default() }))
             }
+            Self::Stuck(finding) => not_reborn(*finding),
             Self::Other(error) => error,
         }
     }

@@ -33,7 +33,8 @@ impl Drill {
         let rpo = phoenix_core::Rpo::measure(&account, &entries, self.assistance);
         self.report.over_budget = rpo::over_budget(&self.report.budget, self.report.rto, Some(&rpo));
         self.report.over_budget.extend(layers::over_budget(&self.scene.layers()));
-        self.explain(castle, &verdict, &account, promise).await;
+        let beyond = first_beyond(&account, &entries)?;
+        self.explain(castle, &verdict, &account, promise, beyond).await;
         (self.report.rpo, self.report.promise, self.report.account) =
             (Some(rpo), Some(promise), Some(account));
         self.save()?;
@@ -46,11 +47,19 @@ impl Drill {
 
     /// Says why rows did not come back as was promised. That it cannot be found out is a finding of its
     /// own, and no reason to drop the verdict.
-    async fn explain(&mut self, castle: &dyn Castle, verdict: &Verdict, account: &Account, promise: Promise) {
+    async fn explain(
+        &mut self,
+        castle: &dyn Castle,
+        verdict: &Verdict,
+        account: &Account,
+        promise: Promise,
+        beyond: Option<(String, Commit)>,
+    ) {
         let Verdict::Invalid { fault } = verdict else { return };
         let loss = Loss {
             account: account.clone(),
             promise,
+            beyond,
             backups: self.report.backups.clone(),
             target: self.report.rebirths.last().map(|rebirth| rebirth.target.clone()),
             lives: self.lives.clone(),
@@ -67,9 +76,11 @@ impl Drill {
             let sentence = format!("the cause could not be looked for: {}", error.chain());
             vec![Finding::certain("not-explained", sentence, fix).with_certainty(Certainty::Unsure)]
         });
-        let must_be_explained = matches!(fault, Fault::Loss | Fault::Corrupt);
-        if findings.is_empty() && must_be_explained {
-            let sentence = "nothing is known here of why rows did not come back as was promised";
+        if findings.is_empty() {
+            let sentence = match fault {
+                Fault::Overshot => "nothing is known here of why rows beyond the target came back",
+                _ => "nothing is known here of why rows did not come back as was promised",
+            };
             let unexplained = Finding::certain("loss-unexplained", sentence, fix);
             self.report.findings.push(unexplained.with_certainty(Certainty::Unsure));
         }
@@ -129,4 +140,15 @@ impl Drill {
         });
         found.await.unwrap_or_default()
     }
+}
+
+/// The first row that came back though it lies beyond the target.
+fn first_beyond(account: &Account, entries: &[Entry]) -> Result<Option<(String, Commit)>> {
+    let attempts = ledger::attempts(entries).doing("reading the ledger")?;
+    let commit = |row: &RowId| match attempts.get(row)?.outcome {
+        Outcome::Ok { commit, .. } => Some(commit),
+        Outcome::Failed | Outcome::Indeterminate => None,
+    };
+    let beyond = account.overshot.iter().filter_map(|row| Some((row.label.clone(), commit(&row.row)?)));
+    Ok(beyond.min_by_key(|(_, commit)| commit.lsn_before))
 }

@@ -118,7 +118,7 @@ impl Drill {
     /// Makes the store answer as it should again. What was armed and never happened proves nothing.
     pub async fn heal(&self, place: &(impl Sabotage + ?Sized)) -> Result<()> {
         let unhappened = place.heal().await?;
-        self.require(unhappened.is_empty(), &format!("what was planted happens: {}", unhappened.join(", ")))
+        if unhappened.is_empty() { Ok(()) } else { Err(Error::Unfired(unhappened)) }
     }
 
     /// Asks others what they see, where that is wanted.

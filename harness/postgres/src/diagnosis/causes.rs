@@ -1,7 +1,7 @@
 //! The causes of a rebirth that failed, by what is said of them. The first that fits is the cause: what is
 //! said more precisely comes before what only an exit status tells.
 
-use super::TARGET_MISSED;
+use super::rebirth::{SHUT_DOWN, TARGET_MISSED};
 use phoenix_core::Certainty::{self, Certain, Likely};
 
 /// A cause, and how it is known.
@@ -36,6 +36,22 @@ pub(super) const CAUSES: &[Cause] = &[
         code: "version-mismatch",
         sentence: "the backup is of another major version of PostgreSQL",
         fix: "restore with the major version that the backup was taken with, and upgrade after that",
+        certainty: Certain,
+    },
+    Cause {
+        says: &[&["insufficient parameter settings"], &["hot standby is not possible because"]],
+        statuses: &[],
+        code: "settings-too-small",
+        sentence: "a setting is lower than it was on the server that was backed up, and recovery refuses that",
+        fix: "raise the setting that the evidence names, max_connections or its like, at least to what it was",
+        certainty: Certain,
+    },
+    Cause {
+        says: &[&[SHUT_DOWN]],
+        statuses: &[],
+        code: "shut-down-at-target",
+        sentence: "recovery has reached its target and shut the server down there: recovery_target_action is shutdown",
+        fix: "restore with --target-action=promote",
         certainty: Certain,
     },
     Cause {

@@ -33,6 +33,9 @@ const VERSIONS: &str = "The data directory was initialized by PostgreSQL version
 /// What the server says of a target that its WAL does not hold.
 pub const TARGET_MISSED: &str = "recovery ended before configured recovery target was reached";
 
+/// What the server says when it was told to end at its target.
+pub(super) const SHUT_DOWN: &str = "shutdown at recovery target";
+
 /// The most telling cause of a rebirth that failed.
 pub fn not_reborn(symptoms: &Symptoms) -> Finding {
     let lines = alarming(symptoms);
@@ -71,8 +74,9 @@ fn alarming(symptoms: &Symptoms) -> Vec<String> {
     };
     let mut lines = of(&symptoms.restore_output, &["WARN:", "ERROR:", "Error: "]);
     // pgBackRest's own begin a line where it writes them to standard error, and are continued below
-    let server = ["FATAL:", "PANIC:", " WARN: ", "WARN: repo", " ERROR: ", "ERROR: [", "Error: ", VERSIONS];
-    lines.extend(of(&symptoms.server_log, &server));
+    let server = ["FATAL:", "PANIC:", " WARN: ", "WARN: repo", " ERROR: ", "ERROR: [", "Error: "];
+    let told = [VERSIONS, SHUT_DOWN, "is a lower setting than on the primary server"];
+    lines.extend(of(&symptoms.server_log, &[&server[..], &told[..]].concat()));
     let mut said = BTreeSet::new();
     lines.retain(|line| said.insert(line.clone()));
     lines.truncate(20);
@@ -254,6 +258,11 @@ mod tests {
                 "[9] FATAL:  archive file \"00000001000000000000000A\" has wrong size: 500000 instead of 1048576\n",
                 "wal-damaged",
             ),
+            (
+                "[9] FATAL:  recovery aborted because of insufficient parameter settings\n",
+                "settings-too-small",
+            ),
+            ("[9] LOG:  shutdown at recovery target\n", "shut-down-at-target"),
             (include_str!("recorded/control.txt"), "not-reborn"),
         ] {
             assert_eq!(code(Symptoms { server_log: log.into(), ..Symptoms::default() }), expected, "{log}");

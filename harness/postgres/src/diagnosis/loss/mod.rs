@@ -2,6 +2,7 @@
 //! which it did says why, together with what the store holds and what the log says of it.
 
 mod causes;
+mod overshot;
 #[cfg(test)]
 mod tests;
 
@@ -53,15 +54,18 @@ pub enum Table {
     Unknown,
 }
 
-/// The cause of a loss: one finding, or none if nothing was lost and nothing is corrupt.
+/// The cause of a loss: one finding, or none if nothing was lost, nothing is corrupt and nothing lies beyond the
+/// target.
 pub fn lost(scene: &LossScene<'_>) -> Vec<Finding> {
     let account = &scene.loss.account;
     let broken = scene.loss.promise.broken_by(account);
     let wrong = account.changed.len() + account.unexpected.len() + account.holes.len();
     let wrong = wrong + account.missing_objects.len();
-    let Some(source) = scene.loss.source().filter(|_| wrong > 0 || !broken.is_empty()) else {
-        return Vec::new();
-    };
+    let Some(source) = scene.loss.source() else { return Vec::new() };
+    if wrong == 0 && broken.is_empty() {
+        let overshot = !account.overshot.is_empty();
+        return overshot.then(|| overshot::find(scene, source.segment_size)).into_iter().collect();
+    }
     let reborn = scene.loss.reborn().unwrap_or(source);
     let size = source.segment_size;
     let recovery = Recovery::read(scene.recovery_log, size);

@@ -68,6 +68,7 @@ fn given(log: &str, lost_from: u64) -> Given {
         loss: Loss {
             account,
             promise: Promise::EveryAcknowledgedRow,
+            beyond: None,
             backups: vec![backup("20261127-084603F", 0x70_0028, 0x70_0100)],
             target: Some(RecoveryTarget::Latest),
             lives: vec![identity(1), identity(2)],
