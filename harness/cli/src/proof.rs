@@ -20,7 +20,7 @@ pub fn candidates() -> Vec<&'static Defect> {
     let acts = |defect: &'static Defect| {
         [&defect.born, &defect.writing, &defect.before_fire, &defect.after_fire].into_iter().flatten()
     };
-    let needs_fault = |defect| acts(defect).any(|act| matches!(act, Act::Fault(_)));
+    let needs_fault = |defect| acts(defect).any(Act::is_fault);
     let of_any_store = |defect: &&'static Defect| defect.sealed.is_some() && !needs_fault(defect);
     phoenix_silent_loss::DEFECTS.iter().filter(of_any_store).collect()
 }

@@ -12,10 +12,7 @@ impl Sabotage for Containers {
         Box::pin(async move {
             let plant = self.plant()?;
             // whoever arms nothing has no proxy before the store
-            let faults = match act {
-                Act::Fault(_) => Some(self.store_faults().await?),
-                _ => None,
-            };
+            let faults = if act.is_fault() { Some(self.store_faults().await?) } else { None };
             phoenix_repository::sabotage(&**plant, faults, act, marks).await
         })
     }

@@ -216,7 +216,7 @@ pub(crate) fn write_file(path: &str, text: &str, mode: &str) -> String {
 }
 
 fn pgbackrest_conf(plant: &Plant, furniture: Furniture) -> Config {
-    let mut repositories = vec![plant.repository(furniture.key)];
+    let mut repositories = plant.vault.in_store(plant.repository(furniture.key));
     if furniture.repositories == Repositories::StoreAndLocal {
         repositories.push(pgbackrest::Repository::Directory(REPOSITORY.to_owned()));
     }

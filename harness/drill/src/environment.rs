@@ -44,6 +44,8 @@ pub enum Repositories {
     Store,
     /// To the object store for immortality, and to a local directory for speed.
     StoreAndLocal,
+    /// To two repositories in the object store, one below the other.
+    TwoInStore,
 }
 
 /// A kind of backup.

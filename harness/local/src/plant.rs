@@ -102,7 +102,7 @@ impl Plant {
 
     /// Makes the victim's directories and pgBackRest's configuration, with these repositories and key.
     pub fn furnish(&self, repositories: Repositories, key: KeyAfterFire) -> Result<()> {
-        let mut list = vec![self.vault.repository(key)];
+        let mut list = self.vault.in_store(self.vault.repository(key));
         if repositories == Repositories::StoreAndLocal {
             list.push(Repository::Directory(self.in_victim("repository")));
         }

@@ -1,7 +1,9 @@
 //! What a rebirth is asked for otherwise than it should be, on purpose.
 
+use phoenix_drill::{Doing, Result};
 use std::{
     collections::BTreeMap,
+    net::TcpListener,
     sync::{Mutex, PoisonError},
 };
 
@@ -13,9 +15,19 @@ pub(crate) struct Alterations(Mutex<Inner>);
 struct Inner {
     options: BTreeMap<String, String>,
     restore: Vec<String>,
-    place: Vec<Vec<String>>,
+    errands: Vec<Errand>,
     deeds: Vec<String>,
     faults: u32,
+    port: Option<u16>,
+}
+
+/// A command that is run where the castle is to be restored.
+#[derive(Debug, Clone)]
+pub(crate) enum Errand {
+    /// It ends before the restore begins.
+    Before(Vec<String>),
+    /// It goes on while the castle is restored.
+    Beside(Vec<String>),
 }
 
 impl Alterations {
@@ -33,14 +45,25 @@ impl Alterations {
         self.inner(|inner| inner.restore.extend(options));
     }
 
-    /// A command that is run where the castle is to be restored, before it is.
-    pub fn place(&self, argv: Vec<String>) {
-        self.inner(|inner| inner.place.push(argv));
+    /// A command for the place where the castle is to be restored.
+    pub fn errand(&self, errand: Errand) {
+        self.inner(|inner| inner.errands.push(errand));
     }
 
-    /// The commands that are run before a restore.
-    pub fn places(&self) -> Vec<Vec<String>> {
-        self.inner(|inner| inner.place.clone())
+    /// The commands for the place where the castle is to be restored, in their order.
+    pub fn errands(&self) -> Vec<Errand> {
+        self.inner(|inner| inner.errands.clone())
+    }
+
+    /// A port on which nobody listens here, the same whenever it is asked for.
+    pub fn port(&self) -> Result<u16> {
+        let free = || TcpListener::bind("localhost:0").and_then(|listener| listener.local_addr());
+        let port = match self.inner(|inner| inner.port) {
+            Some(port) => port,
+            None => free().doing("looking for a free port")?.port(),
+        };
+        self.inner(|inner| inner.port = Some(port));
+        Ok(port)
     }
 
     /// Notes what was done, as evidence.
@@ -112,6 +135,14 @@ mod tests {
         alterations.configure(&[("a", "7"), ("b", ""), ("c", "EMPTY"), ("d", "4")].map(option).into());
         let text = "[global]\na=1\nb=2\nc=3\n\n[castle]\ne=5\n";
         assert_eq!(alterations.of_configuration(text), "[global]\na=7\nc=\nd=4\n\n[castle]\ne=5\n");
+    }
+
+    #[test]
+    fn a_port_stays_the_same_and_nobody_listens_there() {
+        let alterations = Alterations::default();
+        let port = alterations.port().unwrap();
+        assert_eq!(alterations.port().unwrap(), port);
+        assert!(TcpListener::bind(("localhost", port)).is_ok());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A castle, its ashes and its rebirth: the same wherever pgBackRest itself is called to back up and to
 //! restore.
 
-use crate::{Vault, Victim, explain, failed_restore, find_commits, must, take_backup, victim::Ran};
+use crate::{
+    Vault, Victim, alterations::Errand, explain, failed_restore, find_commits, must, take_backup, victim::Ran,
+};
 use futures::future::BoxFuture;
 use phoenix_core::{
     Commit, Finding, Lsn, RecoveryTarget, WalSegment, Xid,
@@ -174,22 +176,33 @@ impl Ashes for Burned {
         Box::pin(async move {
             let (ground, RebirthPlan { target, key }) = (self.ground, plan);
             ground.furnish(key, span).await?;
-            for argv in ground.vault().alterations.places() {
-                must(&*ground, "planted script", &argv).await?;
+            let mut beside = Vec::new();
+            for errand in ground.vault().alterations.errands() {
+                match errand {
+                    Errand::Before(argv) => drop(must(&*ground, "planted script", &argv).await?),
+                    Errand::Beside(argv) => beside.push(Running::begin(&ground, "planted script", argv)),
+                }
             }
-            let argv = ground.pgbackrest().restore(&target, Some(1), &ground.seal());
+            let argv = ground.pgbackrest().restore(&target, ground.vault().restored_from(), &ground.seal());
             let argv = ground.vault().alterations.of_restore(argv);
-            let worker = ground.clone();
-            let restore = Some(Restore(tokio::spawn(async move { worker.run("restore", &argv).await })));
-            Ok(Box::new(Rising { ground, target, key, restore, restored: false }) as Box<dyn Rebirthing>)
+            let restore = Some(Running::begin(&ground, "restore", argv));
+            let rising = Rising { ground, target, key, restore, restored: false, _beside: beside };
+            Ok(Box::new(rising) as Box<dyn Rebirthing>)
         })
     }
 }
 
-/// A restore under way; dropped, nobody waits for it any more, and it dies with the victim if not before.
-struct Restore(JoinHandle<Result<Ran>>);
+/// A command under way; dropped, nobody waits for it any more, and it dies with the victim if not before.
+struct Running(JoinHandle<Result<Ran>>);
 
-impl Drop for Restore {
+impl Running {
+    fn begin(ground: &Arc<dyn Ground>, purpose: &'static str, argv: Vec<String>) -> Self {
+        let ground = ground.clone();
+        Self(tokio::spawn(async move { ground.run(purpose, &argv).await }))
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -200,9 +213,11 @@ struct Rising {
     target: RecoveryTarget,
     key: KeyAfterFire,
     /// Gone once somebody has waited for its end.
-    restore: Option<Restore>,
+    restore: Option<Running>,
     /// Whether the restore ended well: a server was started on what it left.
     restored: bool,
+    /// What was planted beside the restore, as long as this lives.
+    _beside: Vec<Running>,
 }
 
 impl Rising {
@@ -265,8 +280,8 @@ impl Rebirthing for Rising {
     }
 
     fn wipe<'a>(self: Box<Self>, _span: &'a Span) -> Work<'a, Box<dyn Ashes>> {
-        let Self { ground, restore, .. } = *self;
-        drop(restore);
+        let Self { ground, restore, _beside, .. } = *self;
+        drop((restore, _beside));
         Box::pin(burn(ground))
     }
 }

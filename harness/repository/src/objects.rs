@@ -6,12 +6,13 @@ use phoenix_core::{
     defect::{Marks, Object, Request, StoreFault},
 };
 use phoenix_drill::{Doing, Error, Result};
+use phoenix_postgres::pgbackrest::archive::history_name;
 use phoenix_store::{KeyMatch, ObjectInfo};
 
-/// The keys; an error if there is none.
-pub(crate) async fn keys(vault: &Vault, object: Object, marks: &Marks) -> Result<Vec<String>> {
-    let held = vault.inspector()?.list(&format!("{}/", vault.prefix())).await.doing("listing the store")?;
-    let keys = choose(&held, vault.prefix(), object, marks);
+/// The keys in the repository that lies under a path; an error if there is none.
+pub(crate) async fn keys(vault: &Vault, path: &str, object: Object, marks: &Marks) -> Result<Vec<String>> {
+    let held = vault.inspector()?.list(&format!("{path}/")).await.doing("listing the store")?;
+    let keys = choose(&held, path, object, marks);
     if keys.is_empty() {
         return Err(Error::Demand(format!("the store holds {object:?}, to plant a defect in")));
     }
@@ -43,9 +44,8 @@ fn choose(held: &[ObjectInfo], prefix: &str, object: Object, marks: &Marks) -> V
         }
         Object::Archive => those(&|key| key.starts_with(&archive)),
         Object::History => {
-            let mut histories = those(&|key| key.starts_with(&archive) && key.ends_with(".history"));
-            histories.sort();
-            histories.pop().into_iter().collect()
+            let name = format!("/{}", history_name(marks.timeline));
+            those(&|key| key.starts_with(&archive) && key.ends_with(&name))
         }
         Object::ArchiveInfo => copies(format!("{archive}/archive.info")),
         Object::ArchiveInfoMain => named(&[format!("{archive}/archive.info")]),
@@ -65,12 +65,17 @@ fn choose(held: &[ObjectInfo], prefix: &str, object: Object, marks: &Marks) -> V
 }
 
 /// Which requests a fault is for. What is listed, and what is not there yet, has no key.
-pub(crate) async fn matches(vault: &Vault, fault: &StoreFault, marks: &Marks) -> Result<Vec<KeyMatch>> {
-    let archive = format!("{}/archive/{STANZA}/", vault.prefix());
+pub(crate) async fn matches(
+    vault: &Vault,
+    path: &str,
+    fault: &StoreFault,
+    marks: &Marks,
+) -> Result<Vec<KeyMatch>> {
+    let archive = format!("{path}/archive/{STANZA}/");
     match (fault.on, fault.request) {
         (Object::Archive, _) | (_, Request::Put | Request::List) => Ok(vec![KeyMatch::Prefix(archive)]),
         (object, Request::Get) => {
-            Ok(keys(vault, object, marks).await?.into_iter().map(KeyMatch::Exact).collect())
+            Ok(keys(vault, path, object, marks).await?.into_iter().map(KeyMatch::Exact).collect())
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Defects, planted in any castle that pgBackRest itself backs up and restores: in the objects of its
 //! repository, in what the store answers, in the configuration of its rebirth, and by scripts in its place.
 
-use crate::{Ground, objects, victim::must};
-use phoenix_core::defect::{Act, Marks, Misdeed, Object, Request, SILENCE, StoreFault};
+use crate::{Ground, Vault, alterations::Errand, objects, victim::must};
+use phoenix_core::defect::{Act, Marks, Misdeed, Request, SILENCE, StoreFault};
 use phoenix_drill::{Doing, Error, Result};
-use phoenix_postgres::pgbackrest::shell_line;
 use phoenix_store::{
     AnswerFault, Effect, Fault, Faults, Inspector, KeyMatch, Operation, StorageFault, WireFault,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Does what a defect wants, and gives evidence. `faults` are those of the store, if it has any.
 pub async fn sabotage(
@@ -18,63 +17,69 @@ pub async fn sabotage(
     marks: &Marks,
 ) -> Result<Vec<String>> {
     let vault = ground.vault();
+    let (act, path) = match act {
+        Act::InSecond(act) => (&**act, vault.second()?),
+        act => (act, vault.prefix().to_owned()),
+    };
+    let keys = |object| objects::keys(vault, &path, object, marks);
     let evidence = match act {
-        Act::Delete(object) => alter(ground, *object, marks, "deleted", Alteration::Delete).await?,
-        Act::Flip(object) => alter(ground, *object, marks, "flipped a byte of", Alteration::Flip).await?,
-        Act::FlipEarly(object) => {
-            alter(ground, *object, marks, "flipped an early byte of", Alteration::FlipEarly).await?
+        Act::Delete(object) => alter(vault, keys(*object).await?, "deleted", Alteration::Delete).await?,
+        Act::Flip(object) => {
+            alter(vault, keys(*object).await?, "flipped a byte of", Alteration::Flip).await?
         }
-        Act::Truncate(object) => alter(ground, *object, marks, "cut in half", Alteration::Truncate).await?,
-        Act::Empty(object) => alter(ground, *object, marks, "emptied", Alteration::Empty).await?,
-        Act::Fault(fault) => arm(ground, faults, fault, marks).await?,
+        Act::FlipEarly(object) => {
+            alter(vault, keys(*object).await?, "flipped an early byte of", Alteration::FlipEarly).await?
+        }
+        Act::Truncate(object) => {
+            alter(vault, keys(*object).await?, "cut in half", Alteration::Truncate).await?
+        }
+        Act::Empty(object) => alter(vault, keys(*object).await?, "emptied", Alteration::Empty).await?,
+        Act::Fault(fault) => arm(vault, faults, fault, objects::matches(vault, &path, fault, marks).await?)?,
+        Act::InSecond(_) => return Err(Error::Demand("there is one second repository".into())),
         Act::Configure(options) => {
-            let filled = options.iter().map(|(name, value)| (name.clone(), fill(ground, value, "", marks)));
-            vault.alterations.configure(&filled.collect());
+            let mut filled = BTreeMap::new();
+            for (name, value) in options {
+                filled.insert(name.clone(), fill(ground, value, marks).await?);
+            }
+            vault.alterations.configure(&filled);
             vec![format!("pgbackrest.conf of the rebirth: {options:?}")]
         }
         Act::Restore(options) => {
-            let bin = ground.postgres_bin().await?;
-            vault
-                .alterations
-                .restore(options.iter().map(|option| fill(ground, option, &bin, marks)).collect());
+            let mut filled = Vec::new();
+            for option in options {
+                filled.push(fill(ground, option, marks).await?);
+            }
+            vault.alterations.restore(filled);
             vec![format!("restore {}", options.join(" "))]
         }
         Act::Sql(statement) => {
-            let bin = ground.postgres_bin().await?;
-            let statement = fill(ground, statement, &bin, marks);
-            let socket = ground.socket();
-            let argv = [
-                &format!("{bin}/psql"),
-                "-X",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-h",
-                &socket,
-                "-U",
-                "postgres",
-                "-d",
-                "postgres",
-                "-c",
-                &statement,
-            ];
-            let said = must(ground, "planted SQL", &argv.map(str::to_owned)).await?;
+            let (psql, socket) = (format!("{}/psql", ground.postgres_bin().await?), ground.socket());
+            let statement = fill(ground, statement, marks).await?;
+            let options = ["-X", "-v", "ON_ERROR_STOP=1", "-h", &socket, "-U", "postgres", "-d", "postgres"];
+            let argv = [&[&psql[..]], &options[..], &["-c", &statement]].concat();
+            let argv: Vec<_> = argv.into_iter().map(str::to_owned).collect();
+            let said = must(ground, "planted SQL", &argv).await?;
             vec![format!("{statement}: {}", said.split_whitespace().collect::<Vec<_>>().join(" "))]
         }
         Act::Script(script) => {
-            let bin = ground.postgres_bin().await?;
-            let script = fill(ground, script, &bin, marks);
-            let argv = ["sh", "-euc", &script].map(str::to_owned);
-            let said = must(ground, "planted script", &argv).await?;
+            let said = must(ground, "planted script", &shell(&fill(ground, script, marks).await?)).await?;
             vec![format!("a script: {}", said.lines().last().unwrap_or("done"))]
         }
         Act::Place(script) => {
-            let script = fill(ground, script, &ground.postgres_bin().await?, marks);
-            vault.alterations.place(["sh", "-euc", &script].map(str::to_owned).into());
+            vault.alterations.errand(Errand::Before(shell(&fill(ground, script, marks).await?)));
             vec!["before the restore, a script".to_owned()]
+        }
+        Act::Beside(script) => {
+            vault.alterations.errand(Errand::Beside(shell(&fill(ground, script, marks).await?)));
+            vec!["beside the restore, a script".to_owned()]
         }
     };
     evidence.iter().for_each(|line| vault.alterations.note(line.clone()));
     Ok(evidence)
+}
+
+fn shell(script: &str) -> Vec<String> {
+    ["sh", "-euc", script].map(str::to_owned).into()
 }
 
 /// Makes the store answer as it should; gives the faults that were armed and never happened.
@@ -83,32 +88,30 @@ pub fn heal(faults: &Faults) -> Vec<String> {
     faults.unfired().into_iter().map(|fault| fault.label).collect()
 }
 
-/// Puts what is known of the drill in the place of names between braces.
-fn fill(ground: &dyn Ground, text: &str, bin: &str, marks: &Marks) -> String {
-    let size = marks.size;
-    let prefix = || {
-        // the call without its command, which the text gives
-        let mut argv = ground.pgbackrest().stanza_create();
-        argv.pop();
-        shell_line(&argv)
-    };
-    let known: [(&str, &dyn Fn() -> String); 11] = [
-        ("{path}", &|| ground.vault().store.path.clone()),
-        ("{bin}", &|| bin.to_owned()),
+/// Puts what is known of the drill in the place of names between braces. Between the fire and the rebirth
+/// nobody can be asked where PostgreSQL's programs are, so that only a text with `{bin}` asks.
+async fn fill(ground: &dyn Ground, text: &str, marks: &Marks) -> Result<String> {
+    let (vault, size) = (ground.vault(), marks.size);
+    let bin = if text.contains("{bin}") { ground.postgres_bin().await? } else { String::new() };
+    let port = if text.contains("{port}") { vault.alterations.port()? } else { 0 };
+    let known: [(&str, &dyn Fn() -> String); 12] = [
+        ("{path}", &|| vault.store.path.clone()),
+        ("{bin}", &|| bin.clone()),
+        ("{port}", &|| port.to_string()),
         ("{data}", &|| ground.data()),
         ("{socket}", &|| ground.socket()),
         ("{work}", &|| ground.work()),
-        ("{pgbackrest}", &prefix),
+        ("{pgbackrest}", &|| ground.pgbackrest().shell_prefix()),
         ("{backup}", &|| marks.backup.label.clone()),
         ("{first}", &|| marks.first_segment().name(size)),
         ("{middle}", &|| marks.middle_segment().name(size)),
         ("{last}", &|| marks.last_segment().name(size)),
         ("{tail-lsn}", &|| marks.tail.to_string()),
     ];
-    known.iter().fold(text.to_owned(), |text, (name, value)| match text.contains(name) {
+    Ok(known.iter().fold(text.to_owned(), |text, (name, value)| match text.contains(name) {
         true => text.replace(name, &value()),
         false => text,
-    })
+    }))
 }
 
 enum Alteration {
@@ -120,15 +123,8 @@ enum Alteration {
 }
 
 /// Alters what the store holds, and looks whether it is altered.
-async fn alter(
-    ground: &dyn Ground,
-    object: Object,
-    marks: &Marks,
-    verb: &str,
-    alteration: Alteration,
-) -> Result<Vec<String>> {
-    let inspector = ground.vault().inspector()?;
-    let keys = objects::keys(ground.vault(), object, marks).await?;
+async fn alter(vault: &Vault, keys: Vec<String>, verb: &str, alteration: Alteration) -> Result<Vec<String>> {
+    let inspector = vault.inspector()?;
     let mut evidence = Vec::new();
     for key in keys {
         let doing = || format!("planting a defect in {key}");
@@ -168,12 +164,12 @@ async fn proven(inspector: &Inspector, key: &str, before: &[u8], altered: Option
     Err(Error::Demand(format!("{key} is altered, and it is not")))
 }
 
-/// Arms a fault of the store.
-async fn arm(
-    ground: &dyn Ground,
+/// Arms a fault of the store for these requests.
+fn arm(
+    vault: &Vault,
     faults: Option<Faults>,
     fault: &StoreFault,
-    marks: &Marks,
+    matches: Vec<KeyMatch>,
 ) -> Result<Vec<String>> {
     let faults = faults.ok_or_else(|| {
         Error::usage(
@@ -186,14 +182,13 @@ async fn arm(
         Misdeed::Lost => (StorageFault::Lost.into(), Operation::Any),
         misdeed => (effect(misdeed), operation(fault.request)),
     };
-    let label = |number: u32| format!("{:?} on {:?} ({number})", fault.misdeed, fault.on);
     let mut evidence = Vec::new();
-    for key in objects::matches(ground.vault(), fault, marks).await? {
+    for key in matches {
         let shown = match &key {
             KeyMatch::Exact(key) | KeyMatch::Prefix(key) => key.clone(),
             other => format!("{other:?}"),
         };
-        let label = label(ground.vault().alterations.next_fault());
+        let label = format!("{:?} on {:?} ({})", fault.misdeed, fault.on, vault.alterations.next_fault());
         let mut armed = Fault::new(label.clone(), effect).on_keys(key).on(operation);
         armed.occurrences.times = fault.times;
         faults.arm(armed).doing("arming a fault of the store")?;

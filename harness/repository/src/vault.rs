@@ -23,6 +23,9 @@ use std::{
 /// How long the store may take to be looked at when something failed.
 const GLANCE: Duration = Duration::from_secs(2);
 
+/// Where the second repository lies below the first.
+const SECOND: &str = "/second";
+
 /// The name of the stanza in every repository.
 pub const STANZA: &str = "castle";
 
@@ -67,7 +70,32 @@ impl Vault {
     pub fn repositories(&self) -> u8 {
         match self.repositories {
             Repositories::Store => 1,
-            Repositories::StoreAndLocal => 2,
+            Repositories::StoreAndLocal | Repositories::TwoInStore => 2,
+        }
+    }
+
+    /// Which repository a restore is told to take; where the store holds two, nobody tells it.
+    pub(crate) fn restored_from(&self) -> Option<u8> {
+        (self.repositories != Repositories::TwoInStore).then_some(1)
+    }
+
+    /// The path of the second repository in the bucket, without the leading slash; an error if there is none.
+    pub(crate) fn second(&self) -> Result<String> {
+        match self.repositories {
+            Repositories::TwoInStore => Ok(format!("{}{SECOND}", self.prefix())),
+            _ => Err(Error::Demand("the store holds one repository of this castle's".into())),
+        }
+    }
+
+    /// All repositories in the store as they go into the victim's configuration, of which the first is this.
+    pub fn in_store(&self, first: Repository) -> Vec<Repository> {
+        match (&first, self.repositories) {
+            (Repository::S3(store, cipher), Repositories::TwoInStore) => {
+                let path = format!("{}{SECOND}", store.path);
+                let second = Repository::S3(Box::new(S3 { path, ..(**store).clone() }), cipher.clone());
+                vec![first, second]
+            }
+            _ => vec![first],
         }
     }
 
@@ -113,14 +141,23 @@ impl Vault {
         self.store.path.trim_start_matches('/')
     }
 
-    /// The segments that the store holds.
+    /// The segments that the store holds, in each of its repositories.
     pub async fn segments(&self) -> Result<BTreeSet<WalSegment>> {
-        Ok(self.archive().await?.segments.into_keys().collect())
+        let mut held: BTreeSet<_> = self.archive().await?.segments.into_keys().collect();
+        if let Ok(second) = self.second() {
+            let second = self.archive_below(&second).await?;
+            held.retain(|segment| second.segments.contains_key(segment));
+        }
+        Ok(held)
     }
 
     /// The archive, as the store lists it.
     pub async fn archive(&self) -> Result<Archive> {
-        let prefix = format!("{}/archive/{}/", self.prefix(), self.stanza);
+        self.archive_below(self.prefix()).await
+    }
+
+    async fn archive_below(&self, path: &str) -> Result<Archive> {
+        let prefix = format!("{path}/archive/{}/", self.stanza);
         let objects = self.inspector()?.list(&prefix).await.doing("listing the archive in the store")?;
         let objects = objects.iter().map(|object| (object.key.as_str(), object.bytes));
         Ok(Archive::of(objects, self.segment_size))
@@ -224,13 +261,11 @@ pub fn segment_size_for(size_bytes: u64) -> SegmentSize {
 mod tests {
     use super::*;
     use phoenix_store::{StoreConfig, StoreServer};
+    use std::path::Path;
 
-    /// A wipe may add to the store; it may not take, nor change.
-    #[tokio::test]
-    async fn harm_to_the_store_is_found() {
-        let folder = tempfile::tempdir().unwrap();
+    async fn vault(folder: &Path, plan: CastlePlan) -> (StoreServer, Inspector, Vault) {
         let credentials = Credentials::generate();
-        let config = StoreConfig::new(folder.path().join("store"), "bucket", credentials.clone());
+        let config = StoreConfig::new(folder.join("store"), "bucket", credentials.clone());
         let server = StoreServer::start(config).await.unwrap();
         let store = S3 {
             path: "/drill".into(),
@@ -244,9 +279,46 @@ mod tests {
             connect_to: None,
         };
         let inspector = crate::inspect(&store, &server.endpoint(), server.ca_file()).unwrap();
-        let vault = Vault::new(store, SegmentSize::MIN, CastlePlan::default());
+        let vault = Vault::new(store, SegmentSize::MIN, plan);
         assert!(vault.inspector().is_err());
         vault.look_through(inspector.clone());
+        (server, inspector, vault)
+    }
+
+    /// What only one of two repositories holds may still be on its way to the other.
+    #[tokio::test]
+    async fn a_segment_is_in_the_store_once_each_repository_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = CastlePlan { repositories: Repositories::TwoInStore, ..CastlePlan::default() };
+        let (server, inspector, vault) = vault(folder.path(), plan).await;
+        let below = |path: &str, number: u8| {
+            let name = format!("00000001000000000000000{number}");
+            format!("{path}/archive/castle/15-1/0000000100000000/{name}-{}.zst", "a".repeat(40))
+        };
+        let keys = [below("drill", 1), below("drill", 2), below("drill/second", 2), below("drill/second", 3)];
+        for key in keys {
+            inspector.put(&key, "segment").await.unwrap();
+        }
+        let numbers =
+            |segments: BTreeSet<WalSegment>| segments.iter().map(|it| it.number).collect::<Vec<_>>();
+        assert_eq!(numbers(vault.segments().await.unwrap()), [2]);
+        assert_eq!(vault.archive().await.unwrap().segments.len(), 2, "the first's");
+        assert_eq!((vault.repositories(), vault.restored_from()), (2, None));
+        let listed = vault.in_store(vault.repository(KeyAfterFire::Kept));
+        let paths = listed.iter().map(|repository| match repository {
+            Repository::S3(store, _) => store.path.as_str(),
+            Repository::Directory(path) => path,
+        });
+        assert_eq!(paths.collect::<Vec<_>>(), ["/drill", "/drill/second"]);
+        server.shutdown().await;
+    }
+
+    /// A wipe may add to the store; it may not take, nor change.
+    #[tokio::test]
+    async fn harm_to_the_store_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, inspector, vault) = vault(folder.path(), CastlePlan::default()).await;
+        assert!(vault.second().is_err());
         for key in ["drill/a", "drill/b", "drill/backup/castle/backup.info", "another/c"] {
             inspector.put(key, key).await.unwrap();
         }

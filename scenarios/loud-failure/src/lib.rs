@@ -18,12 +18,7 @@ pub async fn play(
     lost: Lost,
 ) -> Result<Verdict> {
     let (castle, mut marks) = drill.birth_for(place, defect).await?;
-    drill.workload(&*castle).await?;
-    drill.archive_everything(&*castle).await?;
-    drill.tail(&*castle, defect.tail, &mut marks).await?;
-    let target = drill.target(&*castle).await?;
-    drill.archive_everything(&*castle).await?;
-    let ashes = drill.wipe(castle).await?;
+    let (ashes, target) = drill.live_and_burn(place, castle, defect, &mut marks).await?;
 
     let (castle, failure) = drill.rebirth_for(place, ashes, target, defect, &marks).await?;
     drill.judge_exactly(&*castle, failure, lost, &marks).await

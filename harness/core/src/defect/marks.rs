@@ -6,7 +6,10 @@ use crate::{
     ledger::{Attempt, Outcome},
     report::BackupRecord,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// What is known of a drill's rows: the first of a life is in the first segment, the tail alone in the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +60,7 @@ impl Marks {
             Lost::WithinTail => Some([last_begins, last.end(self.size)]),
             Lost::FromMiddle => Some([middle_begins; 2]),
             Lost::WithinMiddle => Some([middle_begins, middle.end(self.size)]),
-            Lost::LastLife => Some([Lsn(0); 2]),
+            Lost::FromLife => Some([Lsn(0); 2]),
             Lost::Everything | Lost::One | Lost::Unread => None,
         }
     }
@@ -86,8 +89,12 @@ impl Marks {
             return (!held).then(|| format!("{lost_rows} of {all} rows are lost, expected was {lost:?}"));
         };
         let wrong = acknowledged().find_map(|(attempt, commit)| {
-            let mine = attempt.life == self.life;
-            let (must_stay, must_go) = (!mine || commit.lsn_after <= may, mine && commit.lsn_before >= must);
+            let (must_stay, must_go) = match attempt.life.cmp(&self.life) {
+                Ordering::Less => (true, false),
+                Ordering::Equal => (commit.lsn_after <= may, commit.lsn_before >= must),
+                // what was written after rows that are lost lies on a branch that is not reached
+                Ordering::Greater => (lost == Lost::Nothing, lost != Lost::Nothing),
+            };
             let (is_gone, label) = (gone.contains(&attempt.row), &attempt.label);
             match is_gone {
                 true if must_stay => {
@@ -130,24 +137,30 @@ mod tests {
         Marks { backup, timeline, size, life: 0, first: Lsn(2 * MIB + 7), tail: Lsn(6 * MIB + 40) }
     }
 
-    /// Ten rows a segment from the third to the seventh, of which those from `gone` on are lost.
-    fn judged(gone: usize, lost: Lost) -> Option<String> {
+    /// Ten rows a segment from the third to the seventh, of which those from `kept` on are lost.
+    fn judged(kept: usize, lost: Lost) -> Option<String> {
+        judged_in(1, 0, kept, lost)
+    }
+
+    /// The same rows in each of so many lives, one after the other, with the defect in this one.
+    fn judged_in(lives: u32, life: u32, kept: usize, lost: Lost) -> Option<String> {
         let mut entries = Vec::new();
-        for number in 0..50_u64 {
-            let at = 2 * MIB + number * MIB / 10 + 100;
-            let (row, digest) = (RowId(Uuid::from_u128(number.into())), Digest::of("run", "x"));
+        let id = |number: u64| (RowId(Uuid::from_u128(number.into())), Digest::of("run", "x"));
+        for number in 0..50 * u64::from(lives) {
+            let at = 2 * MIB + number % 50 * MIB / 10 + 100;
+            let ((row, digest), life) = (id(number), u32::try_from(number / 50).unwrap());
             let commit = Commit { xid: Xid(number), lsn_before: Lsn(at), lsn_after: Lsn(at + 50) };
             let label = format!("row {number}");
-            entries.push(Entry::Invoked { row, label, digest, life: 0, at: Moment(number) });
+            entries.push(Entry::Invoked { row, label, digest, life, at: Moment(number) });
             entries.push(Entry::Ok { row, commit, at: Moment(number) });
         }
-        entries.push(Entry::Disaster { at: Moment(60) });
-        for number in 0..gone as u64 {
-            let (row, digest) = (RowId(Uuid::from_u128(number.into())), Digest::of("run", "x"));
+        entries.push(Entry::Disaster { at: Moment(500) });
+        for number in 0..kept as u64 {
+            let (row, digest) = id(number);
             entries.push(Entry::Read(ReadRow { row, digest, label: String::new() }));
         }
         let account = Account::of(&entries, &Promise::EveryAcknowledgedRow).unwrap();
-        marks().mismatch(lost, &account, &ledger::attempts(&entries).unwrap())
+        Marks { life, ..marks() }.mismatch(lost, &account, &ledger::attempts(&entries).unwrap())
     }
 
     #[test]
@@ -157,12 +170,23 @@ mod tests {
     }
 
     proptest! {
+        /// Earlier lives lose nothing, and later ones all, once a row is lost.
+        #[test]
+        fn what_is_lost_in_a_life_takes_the_later_ones_with_it(kept in 0usize..=150) {
+            for (lost, exact) in
+                [(Lost::Nothing, 150), (Lost::Tail, 90), (Lost::FromMiddle, 70), (Lost::FromLife, 50)]
+            {
+                prop_assert_eq!(judged_in(3, 1, kept, lost).is_none(), kept == exact, "{:?} {}", lost, kept);
+            }
+            prop_assert_eq!(judged_in(3, 1, kept, Lost::WithinMiddle).is_none(), (70..=80).contains(&kept));
+        }
+
         /// Whatever suffix is lost, exactly one expectation of a plain cut holds at its border, and no other row
         /// more or less is forgiven.
         #[test]
         fn only_the_exact_suffix_is_expected(kept in 0usize..=50) {
             for (lost, exact) in
-                [(Lost::Nothing, 50), (Lost::Tail, 40), (Lost::FromMiddle, 20), (Lost::LastLife, 0)]
+                [(Lost::Nothing, 50), (Lost::Tail, 40), (Lost::FromMiddle, 20), (Lost::FromLife, 0)]
             {
                 prop_assert_eq!(judged(kept, lost).is_none(), kept == exact, "{:?} {}", lost, kept);
             }

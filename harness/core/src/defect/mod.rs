@@ -26,6 +26,15 @@ pub struct Defect {
     /// Whether the repository is encrypted.
     #[serde(default)]
     pub encrypted: Choice,
+    /// Whether the store holds a second repository of the castle's, into which everything goes, too.
+    #[serde(default)]
+    pub second_repository: Choice,
+    /// How many lives burn, where there are several.
+    #[serde(default = "two")]
+    pub lives: u32,
+    /// In which of its lives the segments lie that are meant, from 1 on; in the last, if absent.
+    #[serde(default)]
+    pub life: Option<u32>,
     /// Planted once the castle is born and backed up, before any row is written.
     #[serde(default)]
     pub born: Vec<Act>,
@@ -55,6 +64,10 @@ pub struct Defect {
 
 fn one() -> u64 {
     1
+}
+
+fn two() -> u32 {
+    2
 }
 
 /// Yes or no.
@@ -139,8 +152,8 @@ pub enum Lost {
     WithinMiddle,
     /// All.
     Everything,
-    /// Those of the castle's last life.
-    LastLife,
+    /// Those of the life in which the defect is, and of all after it.
+    FromLife,
     /// One row, by hand.
     One,
     /// Nobody reads a row: nothing came back that could be asked.
@@ -157,7 +170,7 @@ impl Lost {
             Self::FromMiddle => "from the middle segment on",
             Self::WithinMiddle => "from within the middle segment on",
             Self::Everything => "all",
-            Self::LastLife => "the second life's",
+            Self::FromLife => "from that life on",
             Self::One => "one",
             Self::Unread => "nobody can ask",
         }
@@ -178,7 +191,7 @@ pub enum Object {
     BackupSegments,
     /// Everything in the archive.
     Archive,
-    /// The newest timeline's history file.
+    /// The history file of the life's timeline.
     History,
     /// Both copies of `archive.info`.
     ArchiveInfo,
@@ -254,8 +267,8 @@ pub enum Request {
 }
 
 /// One thing that is done on purpose. In texts, names between braces stand for what is known of the drill:
-/// `{bin}`, `{path}`, `{data}`, `{socket}`, `{work}`, `{pgbackrest}`, `{backup}`, `{first}`, `{middle}`, `{last}`,
-/// `{tail-lsn}`.
+/// `{bin}`, `{path}`, `{data}`, `{socket}`, `{work}`, `{port}`, `{pgbackrest}`, `{backup}`, `{first}`, `{middle}`,
+/// `{last}`, `{tail-lsn}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
@@ -271,6 +284,8 @@ pub enum Act {
     Empty(Object),
     /// Makes the store misbehave.
     Fault(StoreFault),
+    /// Does one of these to the second repository.
+    InSecond(Box<Act>),
     /// Gives pgBackRest these options in the configuration of the rebirth; one that is empty is left out.
     Configure(BTreeMap<String, String>),
     /// Restores with these options; one of the same name is replaced.
@@ -281,6 +296,19 @@ pub enum Act {
     Script(String),
     /// Runs a script of shell where the castle is to be restored, before it is.
     Place(String),
+    /// The same, and nobody waits for it: it runs on while the castle is restored.
+    Beside(String),
+}
+
+impl Act {
+    /// Whether it makes the store misbehave, in whichever repository.
+    pub fn is_fault(&self) -> bool {
+        match self {
+            Self::Fault(_) => true,
+            Self::InSecond(act) => act.is_fault(),
+            _ => false,
+        }
+    }
 }
 
 /// How long a store is silent: longer than anybody waits.

@@ -2,7 +2,8 @@
 
 use super::Drill;
 use crate::{
-    Ashes, Castle, CastlePlan, Doing, Encrypted, Error, Result, Sabotage, Wait, Witnesses, wait_for,
+    Ashes, Castle, CastlePlan, Doing, Encrypted, Error, Repositories, Result, Sabotage, Wait, Witnesses,
+    wait_for,
 };
 use phoenix_core::{
     Defect, Fault, Finding, Lsn, Promise, RecoveryTarget, Verdict,
@@ -23,7 +24,9 @@ impl Drill {
     ) -> Result<(Box<dyn Castle>, Marks)> {
         defect.announce.iter().for_each(|line| self.announce(line, "the planted defect explains it"));
         let encrypted = if defect.encrypted == Choice::Yes { Encrypted::Aes256 } else { Encrypted::No };
-        let plan = CastlePlan { encrypted, ..CastlePlan::default() };
+        let two = defect.second_repository == Choice::Yes;
+        let repositories = if two { Repositories::TwoInStore } else { Repositories::Store };
+        let plan = CastlePlan { encrypted, repositories };
         let (castle, backup) = self.birth_with_backup(place, plan).await?;
         let marks = self.marks(&*castle, backup).await?;
         self.plant(place, &defect.born, &marks).await?;
@@ -36,6 +39,27 @@ impl Drill {
         let (identity, first) = (database.identity().await?, database.insert_position().await?);
         let (timeline, size, life) = (identity.timeline, identity.segment_size, self.scene.life());
         Ok(Marks { backup, timeline, size, life, first, tail: first })
+    }
+
+    /// Lives a life with a defect, from its first row to the fire; gives what recovery is then asked for.
+    pub async fn live_and_burn(
+        &mut self,
+        place: &(impl Sabotage + ?Sized),
+        castle: Box<dyn Castle>,
+        defect: &Defect,
+        marks: &mut Marks,
+    ) -> Result<(Box<dyn Ashes>, RecoveryTarget)> {
+        self.workload(&*castle).await?;
+        self.archive_everything(&*castle).await?;
+        self.plant(place, &defect.writing, marks).await?;
+        self.tail(&*castle, defect.tail, marks).await?;
+        let target = self.target(&*castle).await?;
+        self.archive_tail(&*castle, defect.archiving).await?;
+        self.plant(place, &defect.before_fire, marks).await?;
+        self.hear(place, Hearing::BeforeFire).await?;
+        let ashes = self.wipe(castle).await?;
+        self.heal(place).await?;
+        Ok((ashes, target))
     }
 
     /// Writes the rows of the newest segment, and nothing else into it. The WAL was just switched.

@@ -199,6 +199,14 @@ pub(super) const CAUSES: &[Cause] = &[
         certainty: Certain,
     },
     Cause {
+        says: &[&["backup.info'", "FormatError"], &["backup.info'", "invalid checksum"]],
+        statuses: &[],
+        code: "backup-info-damaged",
+        sentence: "the backups are there and both copies of their list, backup.info, are damaged",
+        fix: "bring backup.info or its copy back from an older version of the object, and find out what altered it",
+        certainty: Certain,
+    },
+    Cause {
         says: &[
             &["ERROR: [026]"],
             &["compressed data"],

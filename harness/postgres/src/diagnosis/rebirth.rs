@@ -156,6 +156,9 @@ mod tests {
                 "repository-key-wrong",
             ),
             ("CryptoError: cipher header invalid", "repository-key-wrong"),
+            ("JsonFormatError: required key 'backup-type' not found", "backup-info-damaged"),
+            ("FormatError: invalid JSON value at line 6 '20261127-115024F={'", "backup-info-damaged"),
+            ("ChecksumError: invalid checksum, actual '7cc0' but expected '87b5'", "backup-info-damaged"),
             (
                 "FileMissingError: unable to open missing file '/x/backup/castle/backup.info' for read",
                 "no-backup-set",

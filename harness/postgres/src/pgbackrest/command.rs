@@ -14,13 +14,23 @@ pub struct PgBackRest {
 }
 
 impl PgBackRest {
-    fn call(&self, command: &str, options: &[String]) -> Vec<String> {
+    fn prefix(&self) -> Vec<String> {
         let mut argv = vec![self.program.clone()];
         argv.extend(self.config.as_ref().map(|config| format!("--config={config}")));
         argv.push(format!("--stanza={}", self.stanza));
+        argv
+    }
+
+    fn call(&self, command: &str, options: &[String]) -> Vec<String> {
+        let mut argv = self.prefix();
         argv.extend_from_slice(options);
         argv.push(command.to_owned());
         argv
+    }
+
+    /// The call as a person would type it, up to the options and the command.
+    pub fn shell_prefix(&self) -> String {
+        shell_line(&self.prefix())
     }
 
     /// Makes the stanza in every repository.

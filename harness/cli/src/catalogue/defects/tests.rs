@@ -1,7 +1,7 @@
 //! What the data of the catalogue must be, before anything of it is played.
 
 use super::*;
-use phoenix_core::defect::{Act, Archiving, Outcome};
+use phoenix_core::defect::{Act, Archiving, Choice, Outcome};
 use std::collections::BTreeSet;
 
 /// What is wrong with a defect, if anything is.
@@ -14,14 +14,26 @@ fn faults(defect: &Defect, codes: &BTreeSet<&str>) -> Vec<String> {
     };
     let [acts, before_rebirth] = [planted(defect), defect.after_fire.iter().collect()];
     let plants = !acts.is_empty() || defect.archiving != Archiving::Awaited;
-    holds(plants != defect.name.ends_with("/nothing"), "a control plants nothing, and a defect does");
+    holds(plants != defect.name.contains("/nothing"), "a control plants nothing, and a defect does");
     let asks = before_rebirth.iter().any(|act| matches!(act, Act::Restore(_)));
-    let late = [&defect.writing, &defect.before_fire, &defect.reborn].into_iter().flatten().count();
     let loud = defect.name.starts_with("loud-failure/");
+    holds(!loud || defect.reborn.is_empty(), "it plants what its family does not play");
+    let seconds = acts.iter().copied().filter_map(|act| match act {
+        Act::InSecond(act) => Some(&**act),
+        _ => None,
+    });
+    let altered = |act: &Act| match act {
+        Act::Delete(_) | Act::Flip(_) | Act::FlipEarly(_) | Act::Truncate(_) | Act::Empty(_) => true,
+        act => act.is_fault(),
+    };
+    let (second, seconds) = (defect.second_repository == Choice::Yes, seconds.collect::<Vec<_>>());
     holds(
-        !loud || (late == 0 && defect.archiving == Archiving::Awaited),
-        "it plants what its family does not play",
+        seconds.iter().all(|act| second && altered(act)),
+        "it does to a second repository what cannot be done",
     );
+    let earlier = defect.life.is_none_or(|life| (1..defect.lives).contains(&life));
+    let several = defect.name.starts_with("timelines/") || (defect.lives == 2 && defect.life.is_none());
+    holds(earlier && several, "it means a life that is not lived");
     let silent = defect.name.starts_with("silent-loss/");
     holds(!silent || asks || defect.sealed.is_some(), "it can be sealed, and does not say how it ends");
     for (ending, sealed) in [(Some(&defect.latest), false), (defect.sealed.as_ref(), true)] {
@@ -80,6 +92,9 @@ fn what_is_wrong_with_a_defect_is_noticed() {
     let mut late = find("loud-failure/key-wrong").unwrap().0.clone();
     late.reborn.push(Act::Sql("SELECT 1".into()));
     assert_eq!(faults(&late, &codes()).len(), 1);
+    late.after_fire.push(Act::InSecond(Box::new(Act::Sql("SELECT 1".into()))));
+    late.life = Some(3);
+    assert_eq!(faults(&late, &codes()).len(), 3);
 }
 
 #[test]

@@ -71,6 +71,7 @@ pub fn lost(scene: &LossScene<'_>) -> Vec<Finding> {
     let recovery = Recovery::read(scene.recovery_log, size);
     let archive = scene.archive.ok();
     let history = scene.histories.get(&reborn.timeline).cloned().or_else(|| told(&recovery, scene.histories));
+    let history = history.map(walked);
     let mut case = Case { scene, recovery, archive, history, broken, source, reborn, size, stop: None };
     case.stop = case.find_stop();
     vec![causes::find(&case)]
@@ -82,6 +83,17 @@ fn told(recovery: &Recovery, histories: &BTreeMap<Timeline, History>) -> Option<
     let mut history = histories.get(&parent).cloned().unwrap_or_default();
     history.0.push((parent, *done));
     Some(history)
+}
+
+/// A history as far as it was really gone. A server whose WAL ended before a fork that its target comes from
+/// names all of the target's ancestors, and leaves the last of them earlier than those before it.
+fn walked(history: History) -> History {
+    let Some((_, end)) = history.0.last().copied() else { return history };
+    let at = history.0.iter().position(|(_, left)| *left >= end).unwrap_or_default();
+    let mut walked = history.0;
+    walked.truncate(at + 1);
+    walked.iter_mut().for_each(|(_, left)| *left = (*left).min(end));
+    History(walked)
 }
 
 /// One loss under investigation.

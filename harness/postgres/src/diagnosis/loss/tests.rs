@@ -264,6 +264,19 @@ fn rows_of_another_branch_were_not_followed() {
     assert_ne!(followed.found()[0].code, "timeline-not-followed");
 }
 
+/// As PostgreSQL 15 wrote it when the WAL of the third of five timelines ended before it was left.
+#[test]
+fn a_fork_that_replay_did_not_reach_was_not_gone_through() {
+    let history = |entries: &[(u32, u64)]| {
+        History(entries.iter().map(|(timeline, left)| (Timeline(*timeline), Lsn(*left))).collect())
+    };
+    let whole = [(1, 0xD0_0000), (2, 0x120_0000), (3, 0x190_0000), (4, 0x1F0_0000)];
+    assert_eq!(walked(history(&whole)), history(&whole), "the control");
+    let ended = [&whole[..], &[(5, 0x150_4C18)]].concat();
+    assert_eq!(walked(history(&ended)), history(&[(1, 0xD0_0000), (2, 0x120_0000), (3, 0x150_4C18)]));
+    assert_eq!(walked(History::default()), History::default());
+}
+
 /// An old primary goes on beside the reborn one: the ledger knows its rows as those of the same life.
 #[test]
 fn rows_of_a_primary_that_was_replaced_are_on_the_other_branch() {
