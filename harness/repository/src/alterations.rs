@@ -1,5 +1,6 @@
 //! What a rebirth is asked for otherwise than it should be, on purpose.
 
+use phoenix_core::defect::Setting;
 use phoenix_drill::{Doing, Result};
 use std::{
     collections::BTreeMap,
@@ -13,8 +14,8 @@ pub(crate) struct Alterations(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    options: BTreeMap<String, String>,
-    restore: Vec<String>,
+    options: BTreeMap<String, Setting>,
+    restore: BTreeMap<String, Setting>,
     errands: Vec<Errand>,
     deeds: Vec<String>,
     faults: u32,
@@ -35,13 +36,13 @@ impl Alterations {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Options for the configuration of the rebirth; one that is empty is left out.
-    pub fn configure(&self, options: &BTreeMap<String, String>) {
-        self.inner(|inner| inner.options.extend(options.clone()));
+    /// Options for the configuration of the rebirth.
+    pub fn configure(&self, options: BTreeMap<String, Setting>) {
+        self.inner(|inner| inner.options.extend(options));
     }
 
     /// Options for the restore.
-    pub fn restore(&self, options: Vec<String>) {
+    pub fn restore(&self, options: BTreeMap<String, Setting>) {
         self.inner(|inner| inner.restore.extend(options));
     }
 
@@ -90,8 +91,7 @@ impl Alterations {
         let name = |line: &str| line.split_once('=').map(|(name, _)| name.to_owned());
         let kept = text.lines().filter(|line| name(line).is_none_or(|name| !options.contains_key(&name)));
         let mut lines: Vec<String> = kept.map(str::to_owned).collect();
-        let given = options.iter().filter(|(_, value)| !value.is_empty());
-        let given = given.map(|(name, value)| format!("{name}={value}").replace("=EMPTY", "="));
+        let given = options.iter().filter_map(|(name, setting)| setting.line(name));
         let at = lines.iter().position(|line| line == "[global]").map_or(0, |at| at + 1);
         lines.splice(at..at, given);
         lines.join("\n") + "\n"
@@ -99,16 +99,20 @@ impl Alterations {
 
     /// The argument vector of a restore, altered: an option of the same name is replaced.
     pub fn of_restore(&self, argv: Vec<String>) -> Vec<String> {
-        // a recovery option is one of many, by its own name
-        let name = |option: &str| {
-            let parts = if option.starts_with("--recovery-option=") { 2 } else { 1 };
-            option.split('=').take(parts).collect::<Vec<_>>().join("=")
-        };
         let options = self.inner(|inner| inner.restore.clone());
-        let replaced = |word: &String| options.iter().any(|option| name(option) == name(word));
+        let replaced = |word: &String| {
+            options.iter().any(|(name, setting)| match setting {
+                // one of many, by its own name
+                Setting::Value(value) if name == "recovery-option" => {
+                    let own = value.split('=').next().unwrap_or_default();
+                    word.starts_with(&format!("--{name}={own}="))
+                }
+                _ => word.split('=').next() == Some(&format!("--{name}")),
+            })
+        };
         let mut argv: Vec<String> = argv.into_iter().filter(|word| !replaced(word)).collect();
-        // the command comes last; an option of no value takes another one away
-        let given = options.into_iter().filter(|option| !option.ends_with("=NONE"));
+        // the command comes last
+        let given = options.iter().filter_map(|(name, setting)| setting.word(name));
         let at = argv.len().saturating_sub(1);
         argv.splice(at..at, given);
         argv
@@ -128,11 +132,15 @@ mod tests {
         assert_eq!(alterations.of_restore(argv.clone()), argv);
     }
 
+    fn value(name: &str, value: &str) -> (String, Setting) {
+        (name.to_owned(), Setting::Value(value.to_owned()))
+    }
+
     #[test]
     fn options_are_replaced_added_emptied_and_left_out() {
         let alterations = Alterations::default();
-        let option = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        alterations.configure(&[("a", "7"), ("b", ""), ("c", "EMPTY"), ("d", "4")].map(option).into());
+        let absent = ("b".to_owned(), Setting::Absent);
+        alterations.configure([value("a", "7"), absent, value("c", ""), value("d", "4")].into());
         let text = "[global]\na=1\nb=2\nc=3\n\n[castle]\ne=5\n";
         assert_eq!(alterations.of_configuration(text), "[global]\na=7\nc=\nd=4\n\n[castle]\ne=5\n");
     }
@@ -148,19 +156,27 @@ mod tests {
     #[test]
     fn an_option_of_the_restore_replaces_its_like() {
         let alterations = Alterations::default();
-        alterations.restore(
-            ["--type=immediate", "--recovery-option=x=2", "--target=NONE"].map(str::to_owned).into(),
-        );
+        let absent = ("target".to_owned(), Setting::Absent);
+        let delta = ("delta".to_owned(), Setting::Given);
+        alterations
+            .restore([value("type", "immediate"), value("recovery-option", "x=2"), absent, delta].into());
         let argv =
             ["pgbackrest", "--type=name", "--target=z", "--recovery-option=restore_command=a", "restore"];
         let altered = alterations.of_restore(argv.map(str::to_owned).into());
         let wanted = [
             "pgbackrest",
             "--recovery-option=restore_command=a",
-            "--type=immediate",
+            "--delta",
             "--recovery-option=x=2",
+            "--type=immediate",
             "restore",
         ];
         assert_eq!(altered, wanted);
+        alterations.restore([value("recovery-option", "restore_command=b")].into());
+        let altered = alterations.of_restore(argv.map(str::to_owned).into());
+        assert_eq!(
+            altered,
+            ["pgbackrest", "--delta", "--recovery-option=restore_command=b", "--type=immediate", "restore"]
+        );
     }
 }

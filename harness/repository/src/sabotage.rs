@@ -2,7 +2,7 @@
 //! repository, in what the store answers, in the configuration of its rebirth, and by scripts in its place.
 
 use crate::{Ground, Vault, alterations::Errand, objects, victim::must};
-use phoenix_core::defect::{Act, Marks, Misdeed, Request, SILENCE, StoreFault};
+use phoenix_core::defect::{Act, Marks, Misdeed, Request, SILENCE, Setting, StoreFault};
 use phoenix_drill::{Doing, Error, Result};
 use phoenix_store::{
     AnswerFault, Effect, Fault, Faults, Inspector, KeyMatch, Operation, StorageFault, WireFault,
@@ -37,20 +37,12 @@ pub async fn sabotage(
         Act::Fault(fault) => arm(vault, faults, fault, objects::matches(vault, &path, fault, marks).await?)?,
         Act::InSecond(_) => return Err(Error::Demand("there is one second repository".into())),
         Act::Configure(options) => {
-            let mut filled = BTreeMap::new();
-            for (name, value) in options {
-                filled.insert(name.clone(), fill(ground, value, marks).await?);
-            }
-            vault.alterations.configure(&filled);
+            vault.alterations.configure(filled(ground, options, marks).await?);
             vec![format!("pgbackrest.conf of the rebirth: {options:?}")]
         }
         Act::Restore(options) => {
-            let mut filled = Vec::new();
-            for option in options {
-                filled.push(fill(ground, option, marks).await?);
-            }
-            vault.alterations.restore(filled);
-            vec![format!("restore {}", options.join(" "))]
+            vault.alterations.restore(filled(ground, options, marks).await?);
+            vec![format!("restore with {options:?}")]
         }
         Act::Sql(statement) => {
             let (psql, socket) = (format!("{}/psql", ground.postgres_bin().await?), ground.socket());
@@ -112,6 +104,23 @@ async fn fill(ground: &dyn Ground, text: &str, marks: &Marks) -> Result<String> 
         true => text.replace(name, &value()),
         false => text,
     }))
+}
+
+/// The same in each option.
+async fn filled(
+    ground: &dyn Ground,
+    options: &BTreeMap<String, Setting>,
+    marks: &Marks,
+) -> Result<BTreeMap<String, Setting>> {
+    let mut filled = BTreeMap::new();
+    for (name, setting) in options {
+        let setting = match setting {
+            Setting::Value(value) => Setting::Value(fill(ground, value, marks).await?),
+            setting => setting.clone(),
+        };
+        filled.insert(name.clone(), setting);
+    }
+    Ok(filled)
 }
 
 enum Alteration {

@@ -2,8 +2,10 @@
 //! environment; whoever judges knows nothing of them.
 
 mod marks;
+mod setting;
 
 pub use marks::Marks;
+pub use setting::Setting;
 
 use crate::{Fault, Verdict};
 use serde::{Deserialize, Serialize};
@@ -286,10 +288,10 @@ pub enum Act {
     Fault(StoreFault),
     /// Does one of these to the second repository.
     InSecond(Box<Act>),
-    /// Gives pgBackRest these options in the configuration of the rebirth; one that is empty is left out.
-    Configure(BTreeMap<String, String>),
-    /// Restores with these options; one of the same name is replaced.
-    Restore(Vec<String>),
+    /// Gives pgBackRest these options in the configuration of the rebirth.
+    Configure(BTreeMap<String, Setting>),
+    /// Restores with these options, each in the place of one of the same name.
+    Restore(BTreeMap<String, Setting>),
     /// Runs SQL as the superuser.
     Sql(String),
     /// Runs a script of shell in the victim's place.
