@@ -82,18 +82,13 @@ impl Signs {
         if first {
             return Ok(None);
         }
-        let replayed = match answer {
-            Err(error) if !error.chain().contains(TOO_EARLY) => return self.unreached(ground, error).await,
-            Err(_) => String::new(),
-            Ok(()) => match replay(sql).await {
-                Some((true, _)) => return Ok(Some(standing::paused(&ground.recovery_log().await?))),
-                Some((false, replayed)) => replayed,
-                // it has just become a primary
-                None => return Ok(None),
-            },
-        };
-        self.unreached = None;
-        self.stays(ground, replayed).await
+        match answer {
+            Err(error) if !error.chain().contains(TOO_EARLY) => self.unreached(ground, error).await,
+            _ => {
+                self.unreached = None;
+                self.stands_still(ground, sql).await
+            }
+        }
     }
 
     /// It is ready, and is not reached.
@@ -108,24 +103,33 @@ impl Signs {
         Ok((since.elapsed() >= UNREACHED).then(told))
     }
 
-    /// It is a standby that replays nothing.
-    async fn stays(&mut self, ground: &dyn Ground, replayed: String) -> Result<Option<Finding>> {
-        if ground.data_file("standby.signal").await?.is_none() {
-            return Ok(None);
-        }
+    /// It is paused, or is a standby that replays nothing.
+    async fn stands_still(&mut self, ground: &dyn Ground, sql: &Sql) -> Result<Option<Finding>> {
         let log = ground.recovery_log().await?;
-        let come = format!("{replayed}, {} segments", standing::restored(&log));
+        if standing::tells_of_a_pause(&log) && is_paused(sql).await {
+            return Ok(Some(standing::paused(&log)));
+        }
+        let come = format!("{:?}, {} segments", replayed(sql).await, standing::restored(&log));
         let since = match &self.still {
             Some((before, since)) if *before == come => *since,
             _ => self.still.insert((come, Instant::now())).1,
         };
-        Ok((since.elapsed() >= STILL).then(|| standing::standby(&log, &ground.data())))
+        if since.elapsed() < STILL || ground.data_file("standby.signal").await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(standing::standby(&log, &ground.data())))
     }
 }
 
-/// Whether replay is paused, and how far it has come; nothing from a server that is not in recovery any more.
-async fn replay(sql: &Sql) -> Option<(bool, String)> {
-    let query = "SELECT pg_is_wal_replay_paused(), coalesce(pg_last_wal_replay_lsn()::text, '')";
-    let row = sql.one("asking how far recovery is", query).await.ok()?;
-    Some((row.try_get(0).ok()?, row.try_get(1).ok()?))
+/// Whether replay is paused. A server that has just become a primary takes the question for an error and logs it:
+/// it is asked only where its log tells of a pause.
+async fn is_paused(sql: &Sql) -> bool {
+    let row = sql.one("asking whether recovery is paused", "SELECT pg_is_wal_replay_paused()").await;
+    row.is_ok_and(|row| matches!(row.try_get(0), Ok(true)))
+}
+
+/// How far replay has come, if the server says so.
+async fn replayed(sql: &Sql) -> Option<String> {
+    let query = "SELECT pg_last_wal_replay_lsn()::text";
+    sql.one("asking how far recovery is", query).await.ok()?.try_get(0).ok()?
 }

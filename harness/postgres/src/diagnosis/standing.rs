@@ -78,6 +78,11 @@ pub fn unreached(found: &Address, expected: &Address, data: &str, error: &str) -
     ])
 }
 
+/// Whether a log tells of a recovery that was paused.
+pub fn tells_of_a_pause(log: &str) -> bool {
+    ["recovery has paused", "pausing at the end of recovery"].iter().any(|words| log.contains(words))
+}
+
 /// A recovery that is paused, with its log.
 pub fn paused(log: &str) -> Finding {
     let fix = "restore with --target-action=promote; `SELECT pg_wal_replay_resume()` lets this one go on";
@@ -182,6 +187,7 @@ mod tests {
         assert!(
             reached.sentence.contains("reached its target") && reached.evidence.contains(&line.to_owned())
         );
+        assert!(tells_of_a_pause(line) && !tells_of_a_pause("LOG:  redo starts at 0/900028"));
         assert!(!paused("LOG:  recovery has paused").sentence.contains("reached its target"));
     }
 
