@@ -1,6 +1,7 @@
 //! Reading a repository: one that changes meanwhile, one that refuses, and one with ten thousand segments.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod contents;
 mod moving;
 mod speed;
 mod written;
