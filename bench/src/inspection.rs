@@ -49,7 +49,7 @@ pub async fn measure(house: &House, rounds: u32) -> Result<Inspections> {
     });
     for round in 0..=rounds {
         let mut order = [0, 1, 2, 3];
-        order.rotate_left(round as usize % order.len());
+        order.rotate_left(round as usize % 4);
         let mut seconds = [0.0; 4];
         for work in order {
             seconds[work] = match work {

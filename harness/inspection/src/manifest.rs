@@ -85,6 +85,8 @@ pub struct Manifest {
     pub files: BTreeMap<StoredFile, Extent>,
     /// What lies in them, by where it begins.
     pub pieces: BTreeMap<StoredFile, BTreeMap<u64, Piece>>,
+    /// How many of the cluster's files lie there in blocks, of which older backups may hold some.
+    pub in_blocks: usize,
     /// How they are compressed; `None` for a way that nobody knows here.
     pub compression: Option<Compression>,
     /// What they are encrypted with.
@@ -101,6 +103,7 @@ impl Manifest {
         let compression = Compression::of_ending(&ending);
         let passphrase = sections.passphrase();
         let is_plain = compression == Some(Compression::None) && passphrase.is_none();
+        let mut in_blocks = 0;
         let (mut files, mut pieces) = (BTreeMap::new(), BTreeMap::<_, BTreeMap<_, _>>::new());
         for (name, value) in sections.section("target:file") {
             let size = value["size"].as_u64().ok_or_else(|| lacks("target:file", name))?;
@@ -110,6 +113,7 @@ impl Manifest {
             let bytes = value["repo-size"].as_u64().unwrap_or(size);
             let holder = value["reference"].as_str().unwrap_or(&label).to_owned();
             let is_in_blocks = value.get("bim").is_some();
+            in_blocks += usize::from(is_in_blocks);
             let offset = value["bni"].as_u64().map_or(0, |_| value["bno"].as_u64().unwrap_or(0));
             let (path, extent) = match value["bni"].as_u64() {
                 Some(bundle) => (format!("bundle/{bundle}"), Extent::AtLeast(offset + bytes)),
@@ -131,7 +135,7 @@ impl Manifest {
                 .and_modify(|known: &mut Extent| *known = known.joined(extent))
                 .or_insert(extent);
         }
-        Ok(Self { label, files, pieces, compression, passphrase })
+        Ok(Self { label, files, pieces, in_blocks, compression, passphrase })
     }
 }
 

@@ -60,7 +60,7 @@ impl Retention {
         newest.sort_by(|one, other| other.label.cmp(&one.label));
         let of_this = |backup: &&&BackupEntry| backup.db_id == db_id;
         // with fewer backups than that the oldest one decides, and without one among them the newest does
-        let kept = newest.iter().take(count.get()).filter(of_this).next_back();
+        let kept = newest.iter().take(count.get()).rfind(of_this);
         kept.or_else(|| newest.iter().find(of_this)).map(|backup| backup.label.as_str())
     }
 

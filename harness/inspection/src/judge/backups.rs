@@ -105,6 +105,11 @@ fn is_complete(
     };
     let manifest = manifest(&folder.manifest, label, remarks)?;
     let Some(manifest) = manifest else { return Some(false) };
+    if manifest.in_blocks > 0 && !entry.references.is_empty() {
+        let what =
+            format!("which blocks of older backups {} files of backup {label} use", manifest.in_blocks);
+        remarks.unseen.push(Unseen::aside(what, "the maps of those files are not read"));
+    }
     let mut wrong = Vec::new();
     for (file, extent) in &manifest.files {
         let key = format!("backup/{}/{}/{}", stanza.name, file.label, file.path);
@@ -127,10 +132,11 @@ fn is_complete(
         remarks.harm(Finding::certain("backup-incomplete", sentence, fix).with_evidence(few(wrong)));
     }
     if !spoilt.is_empty() {
-        let sentence = format!(
-            "backup {label} is damaged: {} of its files are not what its manifest says",
-            spoilt.len()
-        );
+        let files = match spoilt.len() {
+            1 => "one of its files is".to_owned(),
+            count => format!("{count} of its files are"),
+        };
+        let sentence = format!("backup {label} is damaged: {files} not what its manifest says");
         remarks.harm(Finding::certain("backup-damaged", sentence, fix).with_evidence(few(spoilt)));
     }
     Some(is_whole)

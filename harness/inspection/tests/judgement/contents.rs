@@ -139,3 +139,20 @@ fn a_damaged_file_spoils_every_backup_that_needs_it() {
     backup.damage.insert(("pg_data/PG_VERSION.zst".into(), 0), Reading::Damaged("x".into()));
     assert_eq!(codes(&inspected(made), Severity::Harm), ["backup-damaged"; 2]);
 }
+
+/// Which blocks of older backups a file is made of stands in no manifest.
+#[test]
+fn what_lies_in_blocks_is_said_to_be_unseen() {
+    let unseen = |in_blocks| {
+        let mut made = read_through();
+        back_up(&mut made, "20260101-000000F_20260102-000000I", 1, 5, 5);
+        change_info(&mut made, |info| info.backups[1].references = vec![FULL.into()]);
+        let later = made.backups.get_mut("20260101-000000F_20260102-000000I").unwrap();
+        let manifest = Manifest { in_blocks, ..later.manifest.content().unwrap().clone() };
+        later.manifest = twice(manifest);
+        let inspection = inspected(made);
+        assert_eq!(inspection.grade, Grade::Restorable);
+        inspection.unseen.iter().filter(|unseen| unseen.what.starts_with("which blocks")).count()
+    };
+    assert_eq!([unseen(0), unseen(3)], [0, 1]);
+}

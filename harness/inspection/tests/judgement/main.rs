@@ -114,6 +114,7 @@ pub(crate) fn back_up(stanza: &mut SeenStanza, label: &str, timeline: u32, first
         label: label.into(),
         files: BTreeMap::from([(stored.clone(), Extent::Exactly(12))]),
         pieces: BTreeMap::from([(stored, BTreeMap::from([(0, piece)]))]),
+        in_blocks: 0,
         compression: Some(Compression::Zst),
         passphrase: None,
     });

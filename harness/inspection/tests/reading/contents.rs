@@ -6,18 +6,18 @@ use super::{
 };
 use phoenix_inspection::{Contents, Directory, Grade, Inspection, Options, inspect};
 use sha1::{Digest, Sha1};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
 
 fn hash(bytes: &[u8]) -> String {
     Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A repository without WAL to read, in a directory, whose backup has these files and stores these bytes.
-fn lay(root: &Path, files: &[(&str, String)], stored: &[(&str, &[u8])]) {
+fn lay(root: &Path, compress_type: &str, files: &[(&str, String)], stored: &[(&str, &[u8])]) {
     let mut objects: BTreeMap<String, Vec<u8>> = repository(2..=3);
     let folder = format!("backup/main/{LABEL}");
     for copy in ["", ".copy"] {
-        objects.insert(format!("{folder}/backup.manifest{copy}"), manifest(files));
+        objects.insert(format!("{folder}/backup.manifest{copy}"), manifest(compress_type, files));
     }
     objects.remove(&format!("{folder}/pg_data/PG_VERSION"));
     objects.extend(stored.iter().map(|(path, bytes)| (format!("{folder}/{path}"), bytes.to_vec())));
@@ -38,8 +38,12 @@ async fn look(root: &Path) -> Inspection {
 
 /// The sentences of what is damaged, with their evidence.
 async fn damage(files: &[(&str, String)], stored: &[(&str, &[u8])]) -> Vec<String> {
+    damage_in("none", files, stored).await
+}
+
+async fn damage_in(compress_type: &str, files: &[(&str, String)], stored: &[(&str, &[u8])]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    lay(folder.path(), files, stored);
+    lay(folder.path(), compress_type, files, stored);
     let inspection = look(folder.path()).await;
     let damage = inspection.remarks.into_iter().filter(|remark| remark.finding.code == "backup-damaged");
     damage.flat_map(|remark| remark.finding.evidence).collect()
@@ -89,6 +93,20 @@ async fn an_older_manifest_speaks_of_the_original() {
     let plain = [("pg_data/PG_VERSION", format!(r#"{{"checksum":"{}","size":3}}"#, hash(b"15\n")))];
     assert_eq!(damage(&plain, &[("pg_data/PG_VERSION", b"15\n")]).await, [""; 0]);
     assert_eq!(damage(&plain, &[("pg_data/PG_VERSION", b"14\n")]).await.len(), 1);
+
+    let pressed = |content: &[u8]| {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(content).unwrap();
+        writer.finish().unwrap()
+    };
+    let (sound, other) = (pressed(b"15\n"), pressed(b"14\n"));
+    let size = sound.len();
+    let file = format!(r#"{{"checksum":"{}","repo-size":{size},"size":3}}"#, hash(b"15\n"));
+    let files = [("pg_data/PG_VERSION", file)];
+    let found = async |stored: &[u8]| damage_in("gz", &files, &[("pg_data/PG_VERSION.gz", stored)]).await;
+    assert_eq!(found(&sound).await, [""; 0]);
+    assert!(found(&other).await[0].contains("it hashes to"));
+    assert!(found(&[b'x'; 23][..size]).await[0].contains("it does not decompress"));
 }
 
 /// What cannot be verified is said, and is no damage.
@@ -96,7 +114,7 @@ async fn an_older_manifest_speaks_of_the_original() {
 async fn what_no_digest_is_of_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let blocks = [("pg_data/a", format!(r#"{{"bim":5,"checksum":"{}","size":3}}"#, hash(b"abc")))];
-    lay(folder.path(), &blocks, &[("pg_data/a.pgbi", b"123")]);
+    lay(folder.path(), "none", &blocks, &[("pg_data/a.pgbi", b"123")]);
     let inspection = look(folder.path()).await;
     assert!(inspection.remarks.is_empty(), "{:?}", inspection.remarks);
     let what = format!("the content of 1 files of backup {LABEL}");
@@ -109,7 +127,7 @@ async fn what_no_digest_is_of_is_said() {
 async fn nothing_is_read_unasked() {
     let folder = tempfile::tempdir().unwrap();
     let files = [("pg_data/PG_VERSION", format!(r#"{{"checksum":"{}","size":3}}"#, hash(b"15\n")))];
-    lay(folder.path(), &files, &[("pg_data/PG_VERSION", b"14\n")]);
+    lay(folder.path(), "none", &files, &[("pg_data/PG_VERSION", b"14\n")]);
     let inspection = super::look(&Directory::new(folder.path())).await;
     assert_eq!((inspection.grade, harm(&inspection)), (Grade::Restorable, vec![]));
     assert!(inspection.unseen.iter().any(|unseen| unseen.why.contains("without --checksums")));

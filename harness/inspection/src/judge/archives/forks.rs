@@ -55,9 +55,10 @@ pub(super) fn abandoned(case: &Case<'_>, remarks: &mut Remarks) {
         let tail: Vec<_> = case.wal.tail(fork.timeline, left_in).collect();
         let (Some((first, _)), Some((last, _))) = (tail.first(), tail.last()) else { continue };
         let name = |number: u64| WalSegment { timeline: fork.timeline, number }.name(case.wal.size);
+        let held = if first == last { name(*last) } else { format!("{} to {}", name(*first), name(*last)) };
         let evidence = vec![
             format!("timeline {heir} left it at {}, {}", fork.at, seconds(history.archived_at)),
-            format!("it holds {} to {} from beyond that", name(*first), name(*last)),
+            format!("it holds {held} from beyond that"),
         ];
         let later = tail.iter().map(|(_, at)| *at).filter(|at| *at > history.archived_at);
         let branch = Branch { left: fork.timeline, heir: *heir, evidence, later: later.collect() };
