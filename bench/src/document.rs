@@ -5,6 +5,7 @@ use crate::{
     cluster::Disasters,
     commits::Commits,
     containers::Contained,
+    inspection::{self, Inspections},
     large::{self, Large},
     machine::Facts,
     repository::Repositories,
@@ -21,6 +22,7 @@ const OF_DEFAULTS: f64 = 0.5;
 /// The section that stays the last.
 pub const TO_REPEAT_IT: &str = "\n## To repeat it\n\n```sh\njust bench            # everything but 1 GiB on disk; takes three quarters of an hour\njust bench --large    # and 1 GiB on disk\n\
 just bench --only store --storage disk    # one part, printed and not written here\n\
+just bench --only inspect --rounds 3 --write    # one part, written here in place of the old\n\
 just bench --only repository,containers --write    # parts, written here in place of the old\n\
 just bench --only cluster --rounds 3 --write    # a disaster on a kind cluster, in three rounds of some minutes each\n```\n\nThe programs are built with the \
 profile `dev`, as `just drill` builds them: the crates that the bytes of a backup pass through are optimised, ours mostly not. \
@@ -37,6 +39,8 @@ pub struct Measured {
     pub stores: Vec<Throughput>,
     /// The ledger, by storage.
     pub ledgers: Vec<Commits>,
+    /// An inspection beside a bare listing.
+    pub inspections: Option<Inspections>,
     /// A drill with 1 GiB.
     pub large: Option<Large>,
     /// pgBackRest with the embedded store beside MinIO.
@@ -58,6 +62,7 @@ impl Measured {
             drills: Vec::new(),
             stores: Vec::new(),
             ledgers: Vec::new(),
+            inspections: None,
             large: None,
             repositories: None,
             contained: None,
@@ -71,7 +76,8 @@ impl Measured {
         let with_engine = chapters::goals(self.repositories.as_ref(), self.contained.as_ref());
         let disasters = self.disasters.iter().flat_map(chapters::goals_of_disasters);
         let goals = self.drills.iter().flat_map(goals).chain(with_engine).chain(disasters);
-        goals.filter(|goal| !goal.met()).map(|goal| goal.sentence()).collect()
+        let inspections = self.inspections.iter().flat_map(inspection::missed);
+        goals.filter(|goal| !goal.met()).map(|goal| goal.sentence()).chain(inspections).collect()
     }
 
     /// What was measured, a section each.
@@ -86,6 +92,7 @@ impl Measured {
         if !self.ledgers.is_empty() {
             sections.push(ledgers(&self.ledgers));
         }
+        sections.extend(self.inspections.as_ref().map(inspection::section));
         sections.extend(self.large.as_ref().map(large_drill));
         sections.extend(self.repositories.as_ref().map(chapters::repositories));
         sections.extend(self.contained.as_ref().map(chapters::contained));

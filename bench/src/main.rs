@@ -13,6 +13,7 @@ mod containers;
 mod document;
 mod drill;
 mod house;
+mod inspection;
 mod keeper;
 mod large;
 mod machine;
@@ -64,6 +65,8 @@ enum Part {
     Store,
     /// The ledger's cost per commit
     Ledger,
+    /// An inspection of ten thousand segments beside a bare listing
+    Inspect,
     /// A drill with 1 GiB
     Large,
     /// pgBackRest with the embedded store beside MinIO: needs Docker
@@ -140,6 +143,10 @@ async fn measure(arguments: &Arguments, yard: &Result<Yard, String>) -> Result<(
         if wanted(Part::Ledger) {
             measured.ledgers.push(commits::measure(&house, arguments.rounds).await?);
         }
+    }
+    if wanted(Part::Inspect) {
+        let house = House::build(Storage::Disk).await?;
+        measured.inspections = Some(inspection::measure(&house, arguments.rounds).await?);
     }
     if wanted(Part::Large) {
         measured.large = Some(large::measure(&House::build(Storage::Disk).await?).await?);

@@ -1,5 +1,9 @@
 //! The command line.
 
+mod inspect;
+
+pub use inspect::{ChecksumsName, InspectArguments};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -83,7 +87,7 @@ Exit status 3 if the environment that is asked for, or that castle.toml names, l
     /// Say to where a pgBackRest repository can be restored, before anything burns
     #[command(after_help = "\
 Nothing is written, and no PostgreSQL is needed. What decides is read from names, sizes, info files, \
-manifests and histories; --checksums reads every segment too.
+manifests and histories; --checksums reads the content of segments and backups too.
 
 Exit status: 0 every backup can be restored, and no WAL is missing in between · 1 harm · 2 usage · 3 what \
 decides could not be read
@@ -92,6 +96,8 @@ Examples:
   phoenix inspect /var/lib/pgbackrest
   phoenix inspect s3://backups/pgbackrest/repo1 --endpoint minio.example:9000 --ca-file ca.crt
   phoenix inspect s3://backups/repo1 --stanza main --checksums
+  phoenix inspect                                        the store that castle.toml names
+  phoenix inspect /var/lib/pgbackrest --retention-archive 2      tell retention from loss
   phoenix inspect /var/lib/pgbackrest --reference 0/3000148      what is missing up to there
   phoenix inspect /var/lib/pgbackrest --json | jq -r '.remarks[].code'")]
     Inspect(Box<InspectArguments>),
@@ -119,47 +125,6 @@ pub enum Document {
     Ledger,
     /// What phoenix inspect --json prints
     Inspection,
-}
-
-/// Which repository is inspected, and how.
-#[derive(Debug, Args)]
-pub struct InspectArguments {
-    /// The repository: a directory, or s3://BUCKET/PATH, where PATH is its repo1-path
-    #[arg(value_name = "REPOSITORY")]
-    pub repository: String,
-    /// Only this stanza
-    #[arg(long, value_name = "NAME")]
-    pub stanza: Option<String>,
-    /// The store, by the host's name in its certificate; without it Amazon's in the region
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub endpoint: Option<String>,
-    /// The region that requests are signed for
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    pub region: String,
-    /// The CA that signed the store's certificate; without it the system's are trusted
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// The environment variable that holds the access key
-    #[arg(long, value_name = "NAME", default_value = "AWS_ACCESS_KEY_ID")]
-    pub access_key_variable: String,
-    /// The environment variable that holds the secret key
-    #[arg(long, value_name = "NAME", default_value = "AWS_SECRET_ACCESS_KEY")]
-    pub secret_key_variable: String,
-    /// The environment variable that holds the passphrase of an encrypted repository
-    #[arg(long, value_name = "NAME", default_value = "PGBACKREST_REPO1_CIPHER_PASS")]
-    pub passphrase_variable: String,
-    /// Read every segment, and hold it against the SHA-1 in its name
-    #[arg(long)]
-    pub checksums: bool,
-    /// What the store should hold: a ledger.jsonl, an LSN, or a segment's name
-    #[arg(long, value_name = "REFERENCE")]
-    pub reference: Option<String>,
-    /// The size of WAL segments, such as 16MiB, where neither a backup nor a segment tells it
-    #[arg(long, value_name = "SIZE", value_parser = crate::castle_file::parse_bytes)]
-    pub segment_size: Option<u64>,
-    /// Print the inspection as JSON: phoenix schema inspection
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// What a drill is asked to do. What is not said here is taken from castle.toml.

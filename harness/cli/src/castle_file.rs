@@ -128,6 +128,16 @@ impl Castle {
             EnvironmentName::Cluster => Place::Cluster(Box::new(self.cluster.clone())),
         }
     }
+
+    /// The store that is there already, if the environment that is asked for has one, and the section of the
+    /// file that describes it.
+    pub fn store(&self) -> (Option<&ExternalStore>, &'static str) {
+        match self.environment {
+            EnvironmentName::Local => (self.local.store.as_ref(), "[local.store]"),
+            EnvironmentName::Containers => (self.containers.store.as_ref(), "[containers.store]"),
+            EnvironmentName::Cluster => (self.cluster.store.as_ref(), "[cluster.store]"),
+        }
+    }
 }
 
 /// What is wrong with a `castle.toml`.

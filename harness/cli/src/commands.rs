@@ -50,7 +50,7 @@ pub async fn execute(arguments: Arguments) -> Result<u8> {
         Command::Sweep { kept } => clear(if kept { Reach::KeptToo } else { Reach::Orphans }).await,
         Command::Store(store) => serve(store).await,
         Command::Report { directory } => report(&directory),
-        Command::Inspect(inspect) => inspect::inspect(&inspect).await,
+        Command::Inspect(inspect) => inspect::inspect(&castle, &inspect).await,
         Command::Schema { document } => schema(document),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "phoenix", &mut stdout());

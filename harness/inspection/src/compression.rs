@@ -1,7 +1,9 @@
 //! What pgBackRest compresses with, undone in memory. Pure.
 
-use crate::text::hex;
-use phoenix_core::SegmentSize;
+use crate::{
+    page::{HEADER_BYTES, PageHeader},
+    text::hex,
+};
 use sha1::{Digest, Sha1};
 use std::io::{self, Read};
 
@@ -19,11 +21,6 @@ pub enum Compression {
     /// bzip2.
     Bz2,
 }
-
-/// Where the size of segments stands in the first page of each: `XLogLongPageHeaderData`, in the order
-/// of bytes of the machine that wrote it.
-const LONG_HEADER: u16 = 0x0002;
-const HEADER_BYTES: usize = 40;
 
 impl Compression {
     const ALL: [Self; 5] = [Self::None, Self::Gz, Self::Zst, Self::Lz4, Self::Bz2];
@@ -62,6 +59,8 @@ pub struct Content {
     pub sha1: String,
     /// Its length.
     pub bytes: u64,
+    /// What it says of itself, if it is a segment.
+    pub page: Option<PageHeader>,
 }
 
 /// Hashes what compressed bytes hold.
@@ -71,41 +70,34 @@ pub struct Content {
 pub fn content(bytes: &[u8], compression: Compression) -> io::Result<Content> {
     let mut reader = compression.reader(bytes)?;
     let (mut hash, mut length, mut buffer) = (Sha1::new(), 0, vec![0; 256 << 10]);
+    let mut begin = Vec::with_capacity(HEADER_BYTES);
     loop {
         match reader.read(&mut buffer)? {
-            0 => return Ok(Content { sha1: hex(&hash.finalize()), bytes: length }),
+            0 => {
+                let (sha1, page) = (hex(&hash.finalize()), PageHeader::read(&begin));
+                return Ok(Content { sha1, bytes: length, page });
+            }
             read => {
                 hash.update(&buffer[..read]);
                 length += read as u64;
+                begin.extend(buffer[..read].iter().take(HEADER_BYTES - begin.len()));
             }
         }
     }
 }
 
-/// The size of segments, as the first page of one says; `None` if it does not begin like one.
-pub fn segment_size(bytes: &[u8], compression: Compression) -> Option<SegmentSize> {
+/// What a compressed segment says of itself; `None` if it does not begin like one.
+pub fn page_header(bytes: &[u8], compression: Compression) -> Option<PageHeader> {
     let mut header = [0; HEADER_BYTES];
     compression.reader(bytes).ok()?.read_exact(&mut header).ok()?;
-    let info = [header[2], header[3]];
-    let size = [header[32], header[33], header[34], header[35]];
-    let little = (u16::from_le_bytes(info), u32::from_le_bytes(size));
-    let big = (u16::from_be_bytes(info), u32::from_be_bytes(size));
-    let long = |(info, size): (u16, u32)| {
-        (info & LONG_HEADER != 0).then(|| SegmentSize::new(size.into()).ok()).flatten()
-    };
-    long(little).or_else(|| long(big))
+    PageHeader::read(&header)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::PAGE;
     use std::io::Write;
-
-    /// The beginning of a segment that PostgreSQL 15 wrote with `--wal-segsize=1`.
-    const PAGE: [u8; 40] = [
-        0x10, 0xd1, 0x02, 0x00, 0x01, 0, 0, 0, 0, 0, 0x70, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xd7, 0x04,
-        0xdc, 0x50, 0x45, 0x3f, 0x09, 0x6b, 0, 0, 0x10, 0, 0, 0x20, 0, 0,
-    ];
 
     fn compressed(compression: Compression, bytes: &[u8]) -> Vec<u8> {
         match compression {
@@ -144,11 +136,11 @@ mod tests {
     #[test]
     fn the_content_is_hashed_whatever_it_is_compressed_with() {
         let plain = content(&segment(), Compression::None).unwrap();
-        assert_eq!(plain.bytes, 300_000);
+        assert_eq!((plain.bytes, plain.page), (300_000, PageHeader::read(&PAGE)));
         for compression in Compression::ALL {
             let stored = compressed(compression, &segment());
             assert_eq!(content(&stored, compression).unwrap(), plain, "{compression:?}");
-            assert_eq!(segment_size(&stored, compression), Some(SegmentSize::MIN), "{compression:?}");
+            assert_eq!(page_header(&stored, compression), plain.page, "{compression:?}");
         }
     }
 
@@ -160,17 +152,5 @@ mod tests {
             stored.truncate(stored.len() / 2);
             assert_ne!(content(&stored, compression).ok(), Some(plain.clone()), "{compression:?}");
         }
-    }
-
-    #[test]
-    fn no_size_is_read_from_something_else() {
-        let mut short = PAGE;
-        short[2] = 0;
-        assert_eq!(segment_size(&short, Compression::None), None);
-        assert_eq!(segment_size(&PAGE[..39], Compression::None), None);
-        assert_eq!(segment_size(&PAGE, Compression::Gz), None);
-        let mut odd = PAGE;
-        odd[32..36].copy_from_slice(&3_u32.to_le_bytes());
-        assert_eq!(segment_size(&odd, Compression::None), None);
     }
 }

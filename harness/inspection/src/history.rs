@@ -13,6 +13,27 @@ pub struct Fork {
     pub at: Lsn,
 }
 
+/// A history file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// The ancestors of the timeline, the oldest first. Each is younger than the one before it, and left later.
+    pub forks: Vec<Fork>,
+    /// Why its parent was left where it was.
+    pub ended: Ended,
+}
+
+/// Why a recovery ended, and a new timeline began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It found no more WAL: nobody had asked it to stop.
+    WithoutTarget,
+    /// It got to what it was asked to go to, or the file does not say.
+    AtTarget,
+}
+
+/// What PostgreSQL writes where a recovery or a standby was not asked to stop anywhere.
+const WITHOUT_TARGET: &str = "no recovery target specified";
+
 /// Not a history file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} is no timeline with the position where it was left")]
@@ -21,10 +42,10 @@ pub struct NotAHistory {
     line: usize,
 }
 
-/// The ancestors of a timeline, the oldest first. Each is younger than the one before it, and left later.
-pub fn parse(bytes: &[u8]) -> Result<Vec<Fork>, NotAHistory> {
+/// Reads a history file.
+pub fn parse(bytes: &[u8]) -> Result<History, NotAHistory> {
     let text = str::from_utf8(bytes).map_err(|_| NotAHistory { line: 1 })?;
-    let mut forks: Vec<Fork> = Vec::new();
+    let (mut forks, mut ended) = (Vec::<Fork>::new(), Ended::AtTarget);
     for (line, content) in text.lines().enumerate() {
         let content = content.trim_start();
         if content.is_empty() || content.starts_with('#') {
@@ -41,9 +62,11 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Fork>, NotAHistory> {
             return Err(wrong);
         }
         forks.push(fork);
+        let is_without = content.trim_end().ends_with(WITHOUT_TARGET);
+        ended = if is_without { Ended::WithoutTarget } else { Ended::AtTarget };
     }
     // a history without an ancestor belongs to no timeline: PostgreSQL writes none for the first
-    if forks.is_empty() { Err(NotAHistory { line: 1 }) } else { Ok(forks) }
+    if forks.is_empty() { Err(NotAHistory { line: 1 }) } else { Ok(History { forks, ended }) }
 }
 
 #[cfg(test)]
@@ -57,10 +80,14 @@ mod tests {
 
     #[test]
     fn what_postgresql_wrote_is_read() {
-        assert_eq!(parse(HISTORY.as_bytes()), Ok(vec![fork(1, 0x130_0000)]));
+        let is = |forks, ended| Ok(History { forks, ended });
+        assert_eq!(parse(HISTORY.as_bytes()), is(vec![fork(1, 0x130_0000)], Ended::WithoutTarget));
         let two =
             "1\t0/A000000\tno recovery target specified\n\n# said by hand\n2\t1/10\tbefore 2026-01-01\n";
-        assert_eq!(parse(two.as_bytes()), Ok(vec![fork(1, 0xA00_0000), fork(2, 0x1_0000_0010)]));
+        assert_eq!(
+            parse(two.as_bytes()),
+            is(vec![fork(1, 0xA00_0000), fork(2, 0x1_0000_0010)], Ended::AtTarget)
+        );
     }
 
     #[test]

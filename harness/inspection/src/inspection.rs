@@ -78,7 +78,7 @@ pub struct Remark {
 }
 
 /// How much it matters that something was not seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bearing {
     /// Without it nobody can say that the backups can be restored.
@@ -149,7 +149,8 @@ pub struct Backup {
     pub stopped_at: DateTime<Utc>,
     /// The WAL that it needs; nothing if the server stood still.
     pub wal: Option<NeededWal>,
-    /// Whether all files that it needs are there, as long as its manifest says; `null` if nobody knows.
+    /// Whether all files that it needs are there, as long as its manifest says and, if they were read, with
+    /// the content that it says; `null` if nobody knows.
     pub is_complete: Option<bool>,
     /// Whether all WAL that it needs is there; `null` if nobody knows.
     pub has_its_wal: Option<bool>,

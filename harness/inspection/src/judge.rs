@@ -16,6 +16,7 @@ use crate::{
     reference::Reference,
     seen::Seen,
 };
+use std::collections::BTreeSet;
 
 /// Judges a repository: the intervals that recovery can go to, and whatever is wrong. With a reference
 /// it says what lies between that and the end of what recovery reaches.
@@ -24,7 +25,7 @@ pub fn judge(seen: &Seen, reference: Option<&Reference>) -> Inspection {
     let mut stanzas = Vec::new();
     for stanza in &seen.stanzas {
         let mut said = Remarks::about(&stanza.name);
-        stanzas.push(stanzas::judge(stanza, seen.looked_at, &mut said));
+        stanzas.push(stanzas::judge(stanza, seen, &mut said));
         remarks.extend(said.remarks);
         unseen.extend(said.unseen);
     }
@@ -54,6 +55,25 @@ pub fn judge(seen: &Seen, reference: Option<&Reference>) -> Inspection {
         unseen,
         reference: held.map(|(held, _)| held),
     }
+}
+
+/// The files, by their place in the repository, whose content was read and is not as it should be.
+pub(crate) fn suspects(seen: &Seen) -> BTreeSet<String> {
+    let mut suspects = BTreeSet::new();
+    for stanza in &seen.stanzas {
+        for archive in &stanza.archives {
+            let folder = format!("archive/{}/{}/", stanza.name, archive.id);
+            let troubled = archive.contents.iter().filter(|(_, content)| content.whole().is_none());
+            let foreign = archives::foreign(archive, stanza, archives::size(archive));
+            let paths = troubled.map(|(path, _)| path).chain(foreign.keys());
+            suspects.extend(paths.map(|path| format!("{folder}{path}")));
+        }
+        for (label, backup) in &stanza.backups {
+            let paths = backup.damage.keys().map(|(path, _)| path);
+            suspects.extend(paths.map(|path| format!("backup/{}/{label}/{path}", stanza.name)));
+        }
+    }
+    suspects
 }
 
 /// What no store can tell: whether there was more than it was given.

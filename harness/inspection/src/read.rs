@@ -4,12 +4,14 @@ mod archive;
 mod backups;
 mod contents;
 mod files;
+mod pieces;
 
 pub use contents::Which;
 
 use crate::{
     info::{ArchiveInfo, BackupInfo},
     inspection::Unseen,
+    retention::Retention,
     seen::{Seen, SeenStanza},
     source::{Source, SourceError},
 };
@@ -30,6 +32,8 @@ pub struct Options {
     pub stanza: Option<String>,
     /// The size of segments, where it shall not be found out.
     pub segment_size: Option<SegmentSize>,
+    /// How much WAL pgBackRest keeps: no store tells that.
+    pub retention: Option<Retention>,
     /// The passphrase of an encrypted repository.
     pub passphrase: Option<Secret>,
 }
@@ -81,7 +85,8 @@ pub async fn read(source: &dyn Source, options: &Options) -> Result<Seen, ReadEr
         }
         names = BTreeSet::from([wanted.clone()]);
     }
-    let mut seen = Seen { repository: source.place(), looked_at, stanzas: Vec::new(), unseen: Vec::new() };
+    let (repository, retention) = (source.place(), options.retention);
+    let mut seen = Seen { repository, looked_at, retention, stanzas: Vec::new(), unseen: Vec::new() };
     for name in names {
         let (stanza, unseen) = settled(source, options, &name).await?;
         seen.stanzas.push(stanza);
@@ -139,14 +144,25 @@ async fn stanza(
     Ok(SeenStanza { name: name.to_owned(), archive_info, backup_info, archives, backups })
 }
 
-/// Reads the content of segments too, and notes which are not what their names say.
-pub async fn read_contents(source: &dyn Source, seen: &mut Seen, which: &Which) {
+/// Reads the content of segments too, and notes what it is.
+pub async fn read_segments(source: &dyn Source, seen: &mut Seen, which: &Which) {
     for stanza in &mut seen.stanzas {
         let inner = stanza.archive_info.content().and_then(|info| info.passphrase.clone());
         for archive in &mut stanza.archives {
             let folder = format!("archive/{}/{}/", stanza.name, archive.id);
             archive.contents =
                 contents::read(source, &folder, archive, which, &Opener::new(inner.clone())).await;
+        }
+    }
+}
+
+/// Reads the content of backups' files too, and notes what is not as a manifest says.
+pub async fn read_backups(source: &dyn Source, seen: &mut Seen, which: &Which) {
+    for stanza in &mut seen.stanzas {
+        for (file, offset, trouble) in pieces::read(source, stanza, which).await {
+            if let Some(holder) = stanza.backups.get_mut(&file.label) {
+                holder.damage.insert((file.path, offset), trouble);
+            }
         }
     }
 }

@@ -191,12 +191,14 @@ impl<'a> Reach<'a> {
         let first = WalSegment { timeline: last.timeline, ..self.next() };
         let segments = last.number.saturating_sub(first.number) + 1;
         let gap = Gap { first: first.name(self.size), last: last.name(self.size), segments };
-        let sentence = format!(
-            "a default restore reaches {} and not {lsn}: {} {segments} {} missing",
-            self.to,
-            if segments == 1 { format!("{},", gap.first) } else { format!("{} to {},", gap.first, gap.last) },
-            if segments == 1 { "segment, is" } else { "segments, are" },
-        );
+        let range = if segments == 1 { gap.first.clone() } else { format!("{} to {}", gap.first, gap.last) };
+        let is_behind = self.path.is_some_and(|path| path.gaps.iter().any(|hole| hole.first == gap.first));
+        let missing = match (segments, is_behind) {
+            (1, _) => "1 segment, is missing".to_owned(),
+            (count, false) => format!("{count} segments, are missing"),
+            (count, true) => format!("{count} segments, are missing, or lie behind one that is"),
+        };
+        let sentence = format!("a default restore reaches {} and not {lsn}: {range}, {missing}", self.to);
         Held { missing: Some(gap), is_reached: false, ..self.answer(reference, sentence) }
     }
 

@@ -141,3 +141,22 @@ user="postgres"
 [backrest]
 backrest-checksum="1c41da425dca4f1e42ae226de1711f0b4e2739f5"
 "#;
+
+/// The beginning of a segment that PostgreSQL 15 wrote with `--wal-segsize=1`.
+pub(crate) const PAGE: [u8; 40] = [
+    0x10, 0xd1, 0x02, 0x00, 0x01, 0, 0, 0, 0, 0, 0x70, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xd7, 0x04,
+    0xdc, 0x50, 0x45, 0x3f, 0x09, 0x6b, 0, 0, 0x10, 0, 0, 0x20, 0, 0,
+];
+
+/// Sections of one line each, with their checksum.
+pub(crate) fn sealed(sections: &[(&str, &str)]) -> String {
+    use sha1::{Digest, Sha1};
+    let text = sections.iter().map(|(section, line)| format!("[{section}]\n{line}\n\n"));
+    let json = sections.iter().map(|(section, line)| {
+        let (key, value) = line.split_once('=').unwrap();
+        format!("\"{section}\":{{\"{key}\":{value}}}")
+    });
+    let hash = Sha1::digest(format!("{{{}}}", json.collect::<Vec<_>>().join(",")));
+    let hash = crate::text::hex(&hash);
+    text.collect::<String>() + &format!("[backrest]\nbackrest-checksum=\"{hash}\"\n")
+}

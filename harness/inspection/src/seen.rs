@@ -1,11 +1,13 @@
 //! What was read of a repository: everything that the judgement may know of it, and nothing else.
 
 use crate::{
-    history::Fork,
+    history::{Fork, History},
     info::{ArchiveInfo, BackupInfo},
     inspection::Unseen,
     manifest::Manifest,
     names::SegmentFile,
+    page::PageHeader,
+    retention::Retention,
 };
 use chrono::{DateTime, Utc};
 use phoenix_core::{SegmentSize, Timeline};
@@ -18,6 +20,8 @@ pub struct Seen {
     pub repository: String,
     /// When it was read, by the clock of whoever read it.
     pub looked_at: DateTime<Utc>,
+    /// How much WAL pgBackRest keeps, if that was told.
+    pub retention: Option<Retention>,
     /// Its stanzas, by name.
     pub stanzas: Vec<SeenStanza>,
     /// What the reader could not see.
@@ -61,6 +65,16 @@ impl<T> Reading<T> {
         match self {
             Self::Whole(content) => Some(content),
             _ => None,
+        }
+    }
+
+    /// The same trouble with something else; what was whole counts as missing.
+    pub fn without<U>(self) -> Reading<U> {
+        match self {
+            Self::Whole(_) | Self::Missing => Reading::Missing,
+            Self::Damaged(why) => Reading::Damaged(why),
+            Self::Sealed => Reading::Sealed,
+            Self::Refused(why) => Reading::Refused(why),
         }
     }
 
@@ -150,8 +164,8 @@ pub struct SeenArchive {
     pub segments: Vec<SegmentFile>,
     /// The history files.
     pub histories: BTreeMap<Timeline, SeenHistory>,
-    /// What reading the segments' content found; empty if nobody read it.
-    pub contents: Vec<SeenContent>,
+    /// What reading the segments' content found, by their paths in the folder; empty if nobody read it.
+    pub contents: BTreeMap<String, Reading<Option<PageHeader>>>,
 }
 
 /// A history file.
@@ -159,17 +173,15 @@ pub struct SeenArchive {
 pub struct SeenHistory {
     /// When it was archived: at the promotion.
     pub archived_at: DateTime<Utc>,
-    /// The ancestors that it names.
-    pub forks: Reading<Vec<Fork>>,
+    /// What it says.
+    pub content: Reading<History>,
 }
 
-/// A segment whose content is not what its name says, or could not be read.
-#[derive(Debug, Clone)]
-pub struct SeenContent {
-    /// The segment's file within the archive's folder.
-    pub path: String,
-    /// What is wrong with it.
-    pub content: Reading<()>,
+impl SeenHistory {
+    /// The ancestors that it names, if it is whole.
+    pub fn forks(&self) -> Option<&[Fork]> {
+        self.content.whole().map(|history| history.forks.as_slice())
+    }
 }
 
 /// The folder of a backup.
@@ -181,6 +193,8 @@ pub struct SeenBackup {
     pub written_at: Option<DateTime<Utc>>,
     /// The size of each file in it, by its path within the folder.
     pub files: BTreeMap<String, u64>,
+    /// What in those files is not what a manifest says, by path and where it begins; empty if nobody read it.
+    pub damage: BTreeMap<(String, u64), Reading<()>>,
 }
 
 #[cfg(test)]

@@ -56,6 +56,9 @@ pub trait Source: Send + Sync {
     fn list<'a>(&'a self, folder: &'a str) -> BoxFuture<'a, Result<Vec<Object>, SourceError>>;
     /// The content of a file.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<u8>, SourceError>>;
+    /// A part of a file, from this byte on; shorter where the file ends before.
+    fn part<'a>(&'a self, key: &'a str, from: u64, bytes: u64)
+    -> BoxFuture<'a, Result<Vec<u8>, SourceError>>;
 }
 
 /// An error with its causes, on one line.

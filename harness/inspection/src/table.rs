@@ -103,7 +103,7 @@ fn stanza_text(stanza: &Stanza) -> String {
 
 fn state(backup: &Backup) -> &'static str {
     match (backup.is_complete, backup.has_its_wal) {
-        (Some(false), _) => "INCOMPLETE",
+        (Some(false), _) => "NOT WHOLE",
         (_, Some(false)) => "ITS WAL IS MISSING",
         (Some(true), Some(true)) => "restorable",
         _ => "not known",

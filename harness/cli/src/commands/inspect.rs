@@ -1,20 +1,23 @@
 //! `phoenix inspect`: to where a repository can be restored, before anything burns.
 #![expect(clippy::print_stdout, reason = "this is the program's edge")]
 
+mod place;
+
 use super::failed;
-use crate::arguments::InspectArguments;
+use crate::{
+    arguments::{ChecksumsName, InspectArguments},
+    castle_file::Castle,
+};
 use miette::{IntoDiagnostic, Result};
 use phoenix_core::{Secret, SegmentSize};
 use phoenix_drill::{Error, ledger};
-use phoenix_inspection::{
-    Bucket, Contents, Directory, Inspection, Options, ReadError, Reference, Source, table,
-};
-use phoenix_store::{Credentials, Inspector, Target};
+use phoenix_inspection::{Contents, Inspection, Options, Reference, table};
+use place::Place;
 use std::path::Path;
 
 /// Inspects a repository, shows it, and gives the exit status.
-pub(super) async fn inspect(asked: &InspectArguments) -> Result<u8> {
-    let inspection = match inspected(asked).await {
+pub(super) async fn inspect(castle: &Castle, asked: &InspectArguments) -> Result<u8> {
+    let inspection = match inspected(castle, asked).await {
         Ok(inspection) => inspection,
         Err(error) => return Ok(failed(&error)),
     };
@@ -26,17 +29,23 @@ pub(super) async fn inspect(asked: &InspectArguments) -> Result<u8> {
     Ok(inspection.exit_status())
 }
 
-async fn inspected(asked: &InspectArguments) -> phoenix_drill::Result<Inspection> {
+async fn inspected(castle: &Castle, asked: &InspectArguments) -> phoenix_drill::Result<Inspection> {
     let reference = asked.reference.as_deref().map(reference).transpose()?;
     let segment_size = asked.segment_size.map(SegmentSize::new).transpose().map_err(|error| {
         Error::usage(error.to_string(), "leave --segment-size out: a backup or a segment tells it")
     })?;
     let passphrase = std::env::var(&asked.passphrase_variable).ok().map(Secret::new);
-    let options = Options { stanza: asked.stanza.clone(), segment_size, passphrase };
-    let contents = if asked.checksums { Contents::Verified } else { Contents::Believed };
-    let source = source(asked)?;
+    let (stanza, retention) = (asked.stanza.clone(), asked.retention_archive);
+    let options = Options { stanza, segment_size, retention, passphrase };
+    let contents = match asked.checksums {
+        None => Contents::Believed,
+        Some(ChecksumsName::Wal) => Contents::Segments,
+        Some(ChecksumsName::All) => Contents::Everything,
+    };
+    let place = Place::of(asked, castle)?;
+    let source = place.source()?;
     let inspection = phoenix_inspection::inspect(&*source, &options, contents, reference.as_ref()).await;
-    let inspection = inspection.map_err(|error| unread(error, asked))?;
+    let inspection = inspection.map_err(|error| place.unread(error))?;
     if reference.is_some() && inspection.stanzas.len() > 1 {
         let names: Vec<_> = inspection.stanzas.iter().map(|stanza| stanza.name.as_str()).collect();
         let what = "a reference is held against one stanza, and the repository has several";
@@ -58,63 +67,4 @@ fn reference(text: &str) -> phoenix_drill::Result<Reference> {
         let advice = "give an LSN, a segment's name, or the path of a ledger.jsonl that is there";
         Error::usage(error.to_string(), advice)
     })
-}
-
-fn source(asked: &InspectArguments) -> phoenix_drill::Result<Box<dyn Source>> {
-    if !asked.repository.contains("://") {
-        return Ok(Box::new(Directory::new(&asked.repository)));
-    }
-    let bucket: Bucket =
-        asked.repository.parse().map_err(|error: phoenix_inspection::source::NotABucket| {
-            Error::usage(
-                error.to_string(),
-                "give a directory, or s3://BUCKET/PATH, where PATH is its repo1-path",
-            )
-        })?;
-    let variable = |name: &str| {
-        std::env::var(name).map_err(|_| {
-            let advice =
-                "export it, or name the variable that holds it: --access-key-variable, --secret-key-variable";
-            Error::usage(
-                format!("the environment variable {name} is not set, and the store's key is taken from it"),
-                advice,
-            )
-        })
-    };
-    let credentials = Credentials {
-        access_key: variable(&asked.access_key_variable)?,
-        secret_key: Secret::new(variable(&asked.secret_key_variable)?),
-    };
-    let host = asked.endpoint.clone().unwrap_or_else(|| format!("s3.{}.amazonaws.com", asked.region));
-    let endpoint = if host.contains("://") { host } else { format!("https://{host}") };
-    let (region, ca_file) = (asked.region.clone(), asked.ca_file.clone());
-    let target = Target { endpoint, region, bucket: bucket.bucket.clone(), credentials, ca_file };
-    let inspector = Inspector::new(target).map_err(|error| {
-        Error::usage(phoenix_drill::error::chain(&error), "check --ca-file and --endpoint")
-    })?;
-    Ok(Box::new(bucket.through(inspector)))
-}
-
-/// What to do where nothing could be read.
-fn unread(error: ReadError, asked: &InspectArguments) -> Error {
-    let what = phoenix_drill::error::chain(&error);
-    match error {
-        ReadError::NoStanza { stanzas, .. } => {
-            Error::usage(what, format!("there are {}", stanzas.join(", ")))
-        }
-        ReadError::NoRepository { folders, .. } if folders.is_empty() => {
-            Error::missing(what, "give what repo1-path is set to; nothing is there at all")
-        }
-        ReadError::NoRepository { folders, .. } => {
-            let advice = format!("give what repo1-path is set to; there are folders {}", folders.join(", "));
-            Error::missing(what, advice)
-        }
-        ReadError::Source(_) if asked.repository.contains("://") => Error::missing(
-            what,
-            "check --endpoint, --region, --ca-file, the bucket and the keys: they must be allowed to list and to read",
-        ),
-        ReadError::Source(_) => {
-            Error::missing(what, "run it as a user who may read the directory, such as postgres")
-        }
-    }
 }

@@ -1,9 +1,13 @@
 //! The WAL of one cluster: what recovery cannot use of it, its histories, its gaps, its clashes.
 
+mod expiry;
+mod foreign;
 mod forks;
 mod gaps;
 mod segments;
 
+pub(crate) use foreign::foreign;
+pub(crate) use segments::size;
 pub(super) use segments::usable;
 
 use super::{
@@ -16,6 +20,7 @@ use super::{
 use crate::{
     info::BackupInfo,
     inspection::{Archive, Newest},
+    retention::Retention,
     seen::SeenArchive,
 };
 use chrono::{DateTime, Utc};
@@ -28,6 +33,8 @@ pub(super) struct Case<'a> {
     pub(super) needs: &'a [Need],
     pub(super) info: Option<&'a BackupInfo>,
     pub(super) times: Times,
+    /// How much WAL is kept, if that was told.
+    pub(super) retention: Option<Retention>,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -36,8 +43,10 @@ pub(super) fn judge(case: &Case<'_>, remarks: &mut Remarks) -> Archive {
     forks::histories(case, remarks);
     forks::abandoned(case, remarks);
     let ways: Vec<_> = paths::leaves(wal).into_iter().map(|timeline| Way::of(wal, timeline, needs)).collect();
+    let backups = case.info.map(|info| info.backups.as_slice()).unwrap_or_default();
+    let kept = expiry::Kept::of(wal, needs, backups, case.retention);
     for way in &ways {
-        gaps::judge(case, way, remarks);
+        gaps::judge(case, &kept, way, remarks);
     }
     let newest = archive.segments.iter().max_by_key(|file| (file.archived_at, &file.name));
     Archive {

@@ -3,12 +3,13 @@
 use super::{Remarks, wal::Wal};
 use crate::{
     info::{BackupEntry, BackupInfo},
-    inspection::{Backup, NeededWal, Unseen},
-    manifest::Manifest,
+    inspection::{Backup, Bearing, NeededWal, Unseen},
+    manifest::{Digest, Manifest},
     seen::{Pair, SeenStanza},
 };
 use chrono::{DateTime, Utc};
 use phoenix_core::{Certainty, Finding, Lsn, WalSegment};
+use std::collections::BTreeMap;
 
 /// How many files are named as evidence.
 const NAMED: usize = 5;
@@ -42,6 +43,12 @@ impl Need {
         let position = Position { first, last: last.number, stop: needed.stop };
         let (label, stopped_at) = (entry.label.clone(), entry.stopped_at);
         Some(Self { label, stopped_at, position, holds_its_wal: entry.holds_its_wal })
+    }
+
+    /// Whether it needs this segment.
+    pub(crate) fn includes(&self, segment: WalSegment) -> bool {
+        let Position { first, last, .. } = self.position;
+        segment.timeline == first.timeline && (first.number..=last).contains(&segment.number)
     }
 
     /// The segments that it needs and that are not there.
@@ -98,6 +105,11 @@ fn is_complete(
     };
     let manifest = manifest(&folder.manifest, label, remarks)?;
     let Some(manifest) = manifest else { return Some(false) };
+    if manifest.in_blocks > 0 && !entry.references.is_empty() {
+        let what =
+            format!("which blocks of older backups {} files of backup {label} use", manifest.in_blocks);
+        remarks.unseen.push(Unseen::aside(what, "the maps of those files are not read"));
+    }
     let mut wrong = Vec::new();
     for (file, extent) in &manifest.files {
         let key = format!("backup/{}/{}/{}", stanza.name, file.label, file.path);
@@ -113,15 +125,59 @@ fn is_complete(
     wrong.extend(
         entry.references.iter().filter(known).map(|label| format!("backup.info does not list {label}")),
     );
-    if wrong.is_empty() {
-        return Some(true);
+    let spoilt = spoilt(manifest, stanza, remarks);
+    let is_whole = wrong.is_empty() && spoilt.is_empty();
+    if !wrong.is_empty() {
+        let sentence = format!("backup {label} lacks {} of the files that it consists of", wrong.len());
+        remarks.harm(Finding::certain("backup-incomplete", sentence, fix).with_evidence(few(wrong)));
     }
-    let sentence = format!("backup {label} lacks {} of the files that it consists of", wrong.len());
-    let more = wrong.len().saturating_sub(NAMED);
-    wrong.truncate(NAMED);
-    wrong.extend((more > 0).then(|| format!("and {more} more")));
-    remarks.harm(Finding::certain("backup-incomplete", sentence, fix).with_evidence(wrong));
-    Some(false)
+    if !spoilt.is_empty() {
+        let files = match spoilt.len() {
+            1 => "one of its files is".to_owned(),
+            count => format!("{count} of its files are"),
+        };
+        let sentence = format!("backup {label} is damaged: {files} not what its manifest says");
+        remarks.harm(Finding::certain("backup-damaged", sentence, fix).with_evidence(few(spoilt)));
+    }
+    Some(is_whole)
+}
+
+/// The first ones, and how many more there are.
+fn few(mut lines: Vec<String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(NAMED);
+    lines.truncate(NAMED);
+    lines.extend((more > 0).then(|| format!("and {more} more")));
+    lines
+}
+
+/// The files of the cluster whose content was read and is not what the manifest says.
+fn spoilt(manifest: &Manifest, stanza: &SeenStanza, remarks: &mut Remarks) -> Vec<String> {
+    let (mut spoilt, mut unread) = (Vec::new(), BTreeMap::<(Bearing, String), usize>::new());
+    for (file, pieces) in &manifest.pieces {
+        let Some(holder) = stanza.backups.get(&file.label).filter(|holder| !holder.damage.is_empty()) else {
+            continue;
+        };
+        for (offset, piece) in pieces {
+            let Some(trouble) = holder.damage.get(&(file.path.clone(), *offset)) else { continue };
+            let why = trouble.trouble().unwrap_or_default();
+            if trouble.is_unseen() {
+                // what a manifest does not tell nobody can read
+                let bearing =
+                    if piece.digest == Digest::Unknown { Bearing::Aside } else { Bearing::Decisive };
+                *unread.entry((bearing, why)).or_default() += 1;
+            } else {
+                spoilt.push(format!(
+                    "{} in backup/{}/{}/{} {why}",
+                    piece.name, stanza.name, file.label, file.path
+                ));
+            }
+        }
+    }
+    for ((bearing, why), count) in unread {
+        let what = format!("the content of {count} files of backup {}", manifest.label);
+        remarks.unseen.push(Unseen { bearing, what, why });
+    }
+    spoilt
 }
 
 /// The manifest; `None` if nobody could see it, `Some(None)` if it is lost.

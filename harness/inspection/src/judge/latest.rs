@@ -33,7 +33,7 @@ pub(super) fn judge<'a>(
     let timeline = followed(archive, own);
     let way = Way::of(wal, timeline, std::slice::from_ref(&need));
     let is_readable =
-        timeline == own || archive.histories.get(&timeline).is_some_and(|h| h.forks.whole().is_some());
+        timeline == own || archive.histories.get(&timeline).is_some_and(|h| h.content.whole().is_some());
     if way.backups.is_empty() && is_readable {
         stranded(&need, timeline, wal, remarks);
     }

@@ -43,6 +43,13 @@ impl Remarks {
         self.say(Severity::Note, finding);
     }
 
+    /// Something that could not be seen, said once.
+    pub(crate) fn unseen(&mut self, unseen: Unseen) {
+        if !self.unseen.contains(&unseen) {
+            self.unseen.push(unseen);
+        }
+    }
+
     /// A file that pgBackRest writes twice: `one` is said where only one of them is whole, `none` where
     /// neither is. What could not be seen is neither.
     pub(crate) fn pair<T>(&mut self, name: &str, pair: &Pair<T>, one: Finding, none: Finding) {

@@ -9,9 +9,9 @@ use super::{
 use crate::{
     info::Database,
     inspection::{Cluster, Stanza, Unseen},
-    seen::SeenStanza,
+    seen::{Seen, SeenStanza},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use phoenix_core::{Certainty, Finding};
 use std::collections::BTreeMap;
 
@@ -27,7 +27,8 @@ pub(crate) enum Times {
     OfCopying,
 }
 
-pub(super) fn judge(stanza: &SeenStanza, now: DateTime<Utc>, remarks: &mut Remarks) -> Stanza {
+pub(super) fn judge(stanza: &SeenStanza, seen: &Seen, remarks: &mut Remarks) -> Stanza {
+    let (now, retention) = (seen.looked_at, seen.retention);
     info_files(stanza, remarks);
     let times = times(stanza, remarks);
     let mut held: Vec<(u64, Wal)> = Vec::new();
@@ -51,7 +52,8 @@ pub(super) fn judge(stanza: &SeenStanza, now: DateTime<Utc>, remarks: &mut Remar
     let archives = stanza.archives.iter().zip(&held).map(|(archive, (db_id, wal))| {
         let of_this = entries.iter().filter(|entry| entry.db_id == *db_id);
         let needs: Vec<_> = of_this.filter_map(|entry| Need::of(entry, wal)).collect();
-        archives::judge(&archives::Case { archive, wal, needs: &needs, info, times, now }, remarks)
+        let case = archives::Case { archive, wal, needs: &needs, info, times, retention, now };
+        archives::judge(&case, remarks)
     });
     let archives = archives.collect();
     let latest = latest::judge(stanza, entries, &backups, wal_of, remarks);

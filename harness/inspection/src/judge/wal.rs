@@ -60,6 +60,10 @@ impl Hole {
         self.last.number - self.first.number + 1
     }
 
+    pub(crate) fn includes(&self, segment: WalSegment) -> bool {
+        (self.first..=self.last).contains(&segment)
+    }
+
     pub(crate) fn named(&self, size: SegmentSize) -> Gap {
         Gap { first: self.first.name(size), last: self.last.name(size), segments: self.segments() }
     }
@@ -78,7 +82,7 @@ impl Wal {
             }
         }
         let history = |(timeline, history): (&Timeline, &crate::seen::SeenHistory)| {
-            Some((*timeline, history.forks.whole()?.clone()))
+            Some((*timeline, history.forks()?.to_vec()))
         };
         let histories = archive.histories.iter().filter_map(history).collect();
         Self { size, lines, unusable: spoilt, histories }
@@ -87,6 +91,16 @@ impl Wal {
     /// Every timeline that has WAL or a history.
     pub(crate) fn timelines(&self) -> BTreeSet<Timeline> {
         self.lines.keys().chain(self.histories.keys()).copied().collect()
+    }
+
+    /// Every segment that is there in the order of names, also one that recovery cannot use.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = WalSegment> {
+        let usable = self.lines.iter().flat_map(|(timeline, line)| {
+            line.keys().map(|number| WalSegment { timeline: *timeline, number: *number })
+        });
+        let mut all: BTreeSet<_> = usable.collect();
+        all.extend(&self.unusable);
+        all.into_iter()
     }
 
     pub(crate) fn has(&self, segment: WalSegment) -> bool {

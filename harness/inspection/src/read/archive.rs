@@ -60,11 +60,11 @@ async fn one(
         _ => None,
     });
     let histories = histories.map(|(timeline, object)| async move {
-        let forks = said(opener.open(source.get(&object.key).await), history::parse);
-        (timeline, SeenHistory { archived_at: object.modified, forks })
+        let content = said(opener.open(source.get(&object.key).await), history::parse);
+        (timeline, SeenHistory { archived_at: object.modified, content })
     });
     let histories: BTreeMap<_, _> = stream::iter(histories).buffer_unordered(AT_A_TIME).collect().await;
-    Ok(SeenArchive { id, segment_size: None, segments, histories, contents: Vec::new() })
+    Ok(SeenArchive { id, segment_size: None, segments, histories, contents: BTreeMap::new() })
 }
 
 fn segment_file(object: Object) -> Option<SegmentFile> {
@@ -104,10 +104,10 @@ async fn by_header(
     smallest.sort_by_key(|file| file.stored_bytes);
     for file in smallest.into_iter().filter(|file| file.stored_bytes > 0).take(CANDIDATES) {
         let opened = opener.open(source.get(&format!("{folder}{}", file.path())).await);
-        let size =
-            opened.ok().zip(file.compression).and_then(|(bytes, how)| compression::segment_size(&bytes, how));
-        if size.is_some() {
-            return size;
+        let header =
+            opened.ok().zip(file.compression).and_then(|(bytes, how)| compression::page_header(&bytes, how));
+        if let Some(header) = header {
+            return Some(header.segment_size);
         }
     }
     None

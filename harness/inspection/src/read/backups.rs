@@ -37,6 +37,7 @@ async fn one(source: &dyn Source, folder: &str, opener: &Opener) -> Result<SeenB
         manifest: opener.pair(&main, &copy, Manifest::parse),
         written_at,
         files: files.collect(),
+        damage: BTreeMap::new(),
     })
 }
 

@@ -4,12 +4,13 @@ use super::files::Opener;
 use crate::{
     compression::{self, Compression, Content},
     names::SegmentFile,
-    seen::{Reading, SeenArchive, SeenContent},
+    page::PageHeader,
+    seen::{Reading, SeenArchive},
     source::Source,
 };
 use futures::{StreamExt, stream};
 use phoenix_core::SegmentSize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many segments are held in memory at a time.
 const AT_A_TIME: usize = 8;
@@ -17,17 +18,17 @@ const AT_A_TIME: usize = 8;
 /// Whose content is read.
 #[derive(Debug, Clone)]
 pub enum Which {
-    /// Every segment's.
+    /// Every file's.
     All,
-    /// Those at these paths within their archive.
+    /// Those of these files of the repository.
     These(BTreeSet<String>),
 }
 
 impl Which {
-    fn includes(&self, path: &str) -> bool {
+    pub(super) fn includes(&self, key: &str) -> bool {
         match self {
             Self::All => true,
-            Self::These(paths) => paths.contains(path),
+            Self::These(keys) => keys.contains(key),
         }
     }
 }
@@ -38,17 +39,14 @@ pub(super) async fn read(
     archive: &SeenArchive,
     which: &Which,
     opener: &Opener,
-) -> Vec<SeenContent> {
-    let wanted = archive.segments.iter().filter(|file| which.includes(&file.path()));
+) -> BTreeMap<String, Reading<Option<PageHeader>>> {
+    let wanted = archive.segments.iter().filter(|file| which.includes(&format!("{folder}{}", file.path())));
     let each = wanted.map(|file| async move {
         let path = file.path();
         let content = one(source, &format!("{folder}{path}"), file, archive.segment_size, opener).await;
-        content.trouble().is_some().then_some(SeenContent { path, content })
+        (path, content)
     });
-    let mut found: Vec<_> =
-        stream::iter(each).buffer_unordered(AT_A_TIME).filter_map(|seen| async { seen }).collect().await;
-    found.sort_by(|one, other| one.path.cmp(&other.path));
-    found
+    stream::iter(each).buffer_unordered(AT_A_TIME).collect().await
 }
 
 async fn one(
@@ -57,13 +55,13 @@ async fn one(
     file: &SegmentFile,
     size: Option<SegmentSize>,
     opener: &Opener,
-) -> Reading<()> {
+) -> Reading<Option<PageHeader>> {
     let Some(compression) = file.compression else {
         return Reading::Refused("its compression is not known here".to_owned());
     };
     let bytes = match opener.open(source.get(key).await) {
         Ok(bytes) => bytes,
-        Err(trouble) => return trouble,
+        Err(trouble) => return trouble.without(),
     };
     let sha1 = file.sha1.clone();
     // hashing a segment takes long enough to keep others waiting
@@ -71,7 +69,12 @@ async fn one(
     judged.unwrap_or_else(|ended| Reading::Refused(ended.to_string()))
 }
 
-fn compare(bytes: &[u8], compression: Compression, sha1: &str, size: Option<SegmentSize>) -> Reading<()> {
+fn compare(
+    bytes: &[u8],
+    compression: Compression,
+    sha1: &str,
+    size: Option<SegmentSize>,
+) -> Reading<Option<PageHeader>> {
     match compression::content(bytes, compression) {
         Err(error) => Reading::Damaged(format!("it does not decompress: {error}")),
         Ok(Content { sha1: found, .. }) if found != sha1 => {
@@ -80,7 +83,7 @@ fn compare(bytes: &[u8], compression: Compression, sha1: &str, size: Option<Segm
         Ok(Content { bytes, .. }) if size.is_some_and(|size| size.bytes() != bytes) => {
             Reading::Damaged(format!("it holds {bytes} bytes"))
         }
-        Ok(_) => Reading::Whole(()),
+        Ok(Content { page, .. }) => Reading::Whole(page),
     }
 }
 

@@ -59,9 +59,6 @@ impl Opener {
 pub(super) fn said<T, E: Display>(opened: Opened, parse: impl Fn(&[u8]) -> Result<T, E>) -> Reading<T> {
     match opened {
         Ok(bytes) => parse(&bytes).map_or_else(|error| Reading::Damaged(error.to_string()), Reading::Whole),
-        Err(Reading::Missing | Reading::Whole(())) => Reading::Missing,
-        Err(Reading::Damaged(why)) => Reading::Damaged(why),
-        Err(Reading::Sealed) => Reading::Sealed,
-        Err(Reading::Refused(why)) => Reading::Refused(why),
+        Err(trouble) => trouble.without(),
     }
 }

@@ -4,7 +4,8 @@ use super::{Level, Object, Source, SourceError};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
 };
 
@@ -89,6 +90,22 @@ impl Source for Directory {
         let path = self.root.join(key);
         Box::pin(off_thread(move || fs::read(&path).map_err(|source| error(&path, source))))
     }
+
+    fn part<'a>(
+        &'a self,
+        key: &'a str,
+        from: u64,
+        bytes: u64,
+    ) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
+        let path = self.root.join(key);
+        let read = move |path: &Path| {
+            let (mut file, mut part) = (fs::File::open(path)?, Vec::new());
+            file.seek(io::SeekFrom::Start(from))?;
+            file.take(bytes).read_to_end(&mut part)?;
+            Ok(part)
+        };
+        Box::pin(off_thread(move || read(&path).map_err(|source| error(&path, source))))
+    }
 }
 
 /// Reading a directory blocks.
@@ -130,6 +147,9 @@ mod tests {
             source.list("archive/").await.unwrap().into_iter().map(|o| (o.key, o.bytes)).collect();
         assert_eq!(keys, [("archive/a/15-1/x".to_owned(), 1), ("archive/a/archive.info".to_owned(), 2)]);
         assert_eq!(source.get("archive/a/archive.info").await.unwrap(), b"22");
+        assert_eq!(source.part("archive/a/archive.info", 1, 9).await.unwrap(), b"2");
+        assert_eq!(source.part("archive/a/archive.info", 9, 9).await.unwrap(), b"");
+        assert!(matches!(source.part("archive/none", 0, 1).await, Err(SourceError::Absent(_))));
         assert!(matches!(source.get("archive/none").await, Err(SourceError::Absent(_))));
         assert_eq!(source.level("nowhere/").await.unwrap(), Level::default());
         // a file in a folder's place is no empty folder

@@ -86,6 +86,18 @@ impl Source for Store {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
         Box::pin(async move { self.inspector.get(&self.full(key)).await.map(Into::into).map_err(error) })
     }
+
+    fn part<'a>(
+        &'a self,
+        key: &'a str,
+        from: u64,
+        bytes: u64,
+    ) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
+        Box::pin(async move {
+            let part = self.inspector.get_part(&self.full(key), from, bytes).await;
+            part.map(Into::into).map_err(error)
+        })
+    }
 }
 
 fn error(source: InspectError) -> SourceError {
@@ -135,6 +147,7 @@ mod tests {
         let keys: Vec<_> = source.list("").await.unwrap().into_iter().map(|object| object.key).collect();
         assert_eq!(keys, ["archive/a/15-1/x", "archive/a/archive.info"]);
         assert_eq!(source.get("archive/a/15-1/x").await.unwrap(), b"r/archive/a/15-1/x");
+        assert_eq!(source.part("archive/a/15-1/x", 2, 7).await.unwrap(), b"archive");
         assert!(matches!(source.get("archive/none").await, Err(SourceError::Absent(_))));
         let root = "s3://vault".parse::<Bucket>().unwrap().through(inspector);
         assert_eq!(root.level("").await.unwrap().folders, ["r", "r2"]);

@@ -34,6 +34,9 @@ fn two_primaries_clash() {
     made.archives[0].segments.extend([late(7, 90), late(8, 101)]);
     let inspection = inspected(made.clone());
     assert_eq!(codes(&inspection, Severity::Harm), ["clashing-primaries"]);
+    let finding = &inspection.remarks[0].finding;
+    assert_eq!(finding.certainty, phoenix_core::Certainty::Likely);
+    assert!(finding.evidence.iter().any(|line| line.contains("a guess by the store's times")), "{finding:?}");
     // both ways are shown
     assert_eq!(
         [intervals(&inspection, 1), intervals(&inspection, 2)],
@@ -56,6 +59,35 @@ fn two_primaries_clash() {
         (inspection.grade, codes(&inspection, Severity::Warning)),
         (Grade::Restorable, vec!["clashing-primaries"])
     );
+}
+
+/// Where nobody asked a recovery to stop, whatever it left behind is lost, whenever it was archived.
+#[test]
+fn what_a_recovery_without_target_left_behind_is_lost() {
+    let with = |ended, fork: Lsn, old: &[u64]| {
+        let mut made = reborn();
+        let early = |number: &u64| SegmentFile { archived_at: minute(90), ..file(1, *number) };
+        made.archives[0].segments.extend(old.iter().map(early));
+        descend(&mut made, 2, &[(1, fork)], minute(100));
+        if let Some(SeenHistory { content: Reading::Whole(history), .. }) =
+            made.archives[0].histories.get_mut(&Timeline(2))
+        {
+            history.ended = ended;
+        }
+        inspected(made)
+    };
+    let lost = with(Ended::WithoutTarget, lsn(7, 0), &[7, 8]);
+    assert_eq!(codes(&lost, Severity::Harm), ["clashing-primaries"]);
+    let finding = &lost.remarks[0].finding;
+    assert_eq!(finding.certainty, phoenix_core::Certainty::Certain);
+    assert!(finding.evidence[2].contains("no recovery target specified"), "{:?}", finding.evidence);
+    // left at its end, a segment has nothing of the next
+    assert_eq!(codes(&with(Ended::WithoutTarget, lsn(7, 0), &[7]), Severity::Harm), ["clashing-primaries"]);
+    // the controls: it was asked to; and it ended within the last segment, in a record that was never complete
+    let back = with(Ended::AtTarget, lsn(7, 0), &[7, 8]);
+    assert_eq!((back.grade, codes(&back, Severity::Note)), (Grade::Restorable, vec!["abandoned-wal"]));
+    let whole = with(Ended::WithoutTarget, lsn(7, 500), &[7]);
+    assert_eq!((whole.grade, whole.remarks.as_slice()), (Grade::Restorable, &[][..]));
 }
 
 /// As PostgreSQL 15 did it: without the first segment of timeline 2 it replays timeline 1 beyond the fork, until
@@ -103,7 +135,7 @@ fn a_history_must_be_there() {
     assert_eq!([intervals(&inspection, 1).len(), intervals(&inspection, 2).len()], [1, 0]);
 
     let mut made = reborn();
-    made.archives[0].histories.get_mut(&Timeline(2)).unwrap().forks = Reading::Damaged("line 1".into());
+    made.archives[0].histories.get_mut(&Timeline(2)).unwrap().content = Reading::Damaged("line 1".into());
     assert_eq!(codes(&inspected(made), Severity::Harm), ["history-damaged"]);
 
     // PostgreSQL asks for one after the other: it never finds the third without the second

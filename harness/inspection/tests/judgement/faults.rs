@@ -1,7 +1,7 @@
 //! Each fault has its finding, and without it there is none.
 
 use super::*;
-use phoenix_inspection::{Grade, seen::SeenContent};
+use phoenix_inspection::Grade;
 
 /// Two backups, the second of them incremental, and ten segments.
 fn sound() -> SeenStanza {
@@ -134,10 +134,10 @@ fn what_is_there_and_useless_is_named() {
         made.archives[0].segments.push(SegmentFile { compression: Some(Compression::Gz), ..file(1, 8) });
     };
     assert_eq!(said(same), (vec![], vec![]));
-    let read = |content: Reading<()>| {
+    let read = |content: Reading<_>| {
         move |made: &mut SeenStanza| {
             let path = made.archives[0].segments[7].path();
-            made.archives[0].contents = vec![SeenContent { path, content }];
+            made.archives[0].contents = BTreeMap::from([(path, content)]);
         }
     };
     assert_eq!(said(read(Reading::Damaged("its content hashes to 0".into()))), harm("wal-damaged"));

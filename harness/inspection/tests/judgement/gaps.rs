@@ -94,23 +94,6 @@ proptest! {
     }
 }
 
-/// An older backup keeps the WAL that it needs and no more: that is retention, and no loss.
-#[test]
-fn what_retention_removes_is_no_harm() {
-    let mut made = stanza((4..=5).chain(9..=20));
-    back_up(&mut made, &label(1), 1, 4, 5);
-    back_up(&mut made, &label(2), 1, 9, 10);
-    let inspection = inspected(made.clone());
-    assert_eq!(codes(&inspection, Severity::Harm), [""; 0]);
-    assert_eq!(codes(&inspection, Severity::Warning), ["wal-expired"]);
-    assert_eq!(codes(&inspection, Severity::Note), ["wal-retention"]);
-    assert_eq!(intervals(&inspection, 1), [(lsn(5, 80), lsn(6, 0)), (lsn(10, 80), lsn(21, 0))]);
-
-    // the control: one segment more is kept than retention would
-    made.archives[0].segments.push(file(1, 6));
-    assert_eq!(codes(&inspected(made), Severity::Harm), ["wal-missing"]);
-}
-
 #[test]
 fn what_no_backup_needs_is_no_harm() {
     let mut made = stanza([2, 3, 5, 6, 7]);

@@ -3,20 +3,22 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clusters;
+mod contents;
 mod faults;
 mod gaps;
 mod references;
+mod retention;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use phoenix_core::{Lsn, SegmentSize, Timeline, WalSegment};
 use phoenix_inspection::{
     Inspection,
     compression::Compression,
-    history::Fork,
+    history::{Ended, Fork, History},
     info::{ArchiveInfo, BackupEntry, BackupInfo, BackupWal, Database},
     inspection::{Remark, Severity},
     judge,
-    manifest::{Extent, Manifest, StoredFile},
+    manifest::{Digest, Extent, Manifest, Piece, StoredFile},
     names::SegmentFile,
     seen::{ArchiveId, Pair, Reading, Seen, SeenArchive, SeenBackup, SeenHistory, SeenStanza},
 };
@@ -68,7 +70,7 @@ pub(crate) fn stanza(numbers: impl IntoIterator<Item = u64>) -> SeenStanza {
             segment_size: Some(SIZE),
             segments: numbers.into_iter().map(|number| file(1, number)).collect(),
             histories: BTreeMap::new(),
-            contents: Vec::new(),
+            contents: BTreeMap::new(),
         }],
         backups: BTreeMap::new(),
     }
@@ -105,11 +107,19 @@ pub(crate) fn back_up(stanza: &mut SeenStanza, label: &str, timeline: u32, first
     let written_at = Some(entry.stopped_at);
     change_info(stanza, |info| info.backups.push(entry));
     let path = "pg_data/PG_VERSION.zst".to_owned();
-    let files =
-        BTreeMap::from([(StoredFile { label: label.into(), path: path.clone() }, Extent::Exactly(12))]);
-    let manifest = twice(Manifest { label: label.into(), files });
-    let files = BTreeMap::from([(path, 12)]);
-    stanza.backups.insert(label.into(), SeenBackup { manifest, written_at, files });
+    let stored = StoredFile { label: label.into(), path: path.clone() };
+    let digest = Digest::Stored("0a".into());
+    let piece = Piece { name: "pg_data/PG_VERSION".into(), bytes: 12, digest };
+    let manifest = twice(Manifest {
+        label: label.into(),
+        files: BTreeMap::from([(stored.clone(), Extent::Exactly(12))]),
+        pieces: BTreeMap::from([(stored, BTreeMap::from([(0, piece)]))]),
+        in_blocks: 0,
+        compression: Some(Compression::Zst),
+        passphrase: None,
+    });
+    let (files, damage) = (BTreeMap::from([(path, 12)]), BTreeMap::new());
+    stanza.backups.insert(label.into(), SeenBackup { manifest, written_at, files, damage });
 }
 
 /// Lets a timeline descend from others, left at these positions.
@@ -120,12 +130,19 @@ pub(crate) fn descend(
     archived_at: DateTime<Utc>,
 ) {
     let fork = |(timeline, at): &(u32, Lsn)| Fork { timeline: Timeline(*timeline), at: *at };
-    let forks = Reading::Whole(forks.iter().map(fork).collect());
-    stanza.archives[0].histories.insert(Timeline(timeline), SeenHistory { archived_at, forks });
+    let forks = forks.iter().map(fork).collect();
+    let content = Reading::Whole(History { forks, ended: Ended::AtTarget });
+    stanza.archives[0].histories.insert(Timeline(timeline), SeenHistory { archived_at, content });
 }
 
 pub(crate) fn seen(stanza: SeenStanza) -> Seen {
-    Seen { repository: "/repo".into(), looked_at: minute(10_000), stanzas: vec![stanza], unseen: Vec::new() }
+    Seen {
+        repository: "/repo".into(),
+        looked_at: minute(10_000),
+        retention: None,
+        stanzas: vec![stanza],
+        unseen: Vec::new(),
+    }
 }
 
 pub(crate) fn inspected(stanza: SeenStanza) -> Inspection {

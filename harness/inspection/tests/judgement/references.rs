@@ -50,6 +50,20 @@ fn a_segment_says_which_others_are_missing() {
     assert!(held(&name(3, 7)).reference.unwrap().sentence.contains("does not descend from timeline 3"));
 }
 
+/// What is there and cannot be reached is not said to be missing.
+#[test]
+fn what_lies_behind_a_gap_is_told_from_what_is_missing() {
+    let sentence = |numbers: &[u64]| {
+        let mut made = stanza(numbers.iter().copied());
+        back_up(&mut made, FULL, 1, 1, 2);
+        let inspection = judge(&seen(made), Some(&Reference::parse(&name(1, 6)).unwrap()));
+        inspection.reference.unwrap().sentence
+    };
+    let behind = sentence(&[1, 2, 3, 5, 6]);
+    assert!(behind.ends_with("3 segments, are missing, or lie behind one that is"), "{behind}");
+    assert!(sentence(&[1, 2, 3]).ends_with("3 segments, are missing"));
+}
+
 fn row(number: u128, life: u32, until: Lsn) -> [Entry; 2] {
     let (row, at) = (RowId(uuid::Uuid::from_u128(number)), Moment(0));
     let digest = Digest::of("run", "row");

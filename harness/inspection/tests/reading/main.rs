@@ -1,8 +1,9 @@
-//! Reading a repository: one that changes meanwhile, one that refuses, and one with ten thousand segments.
+//! Reading a repository: one that changes meanwhile, one that refuses, and one that is listed in several pages.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod contents;
 mod moving;
-mod speed;
+mod pages;
 mod written;
 
 use phoenix_core::SegmentSize;

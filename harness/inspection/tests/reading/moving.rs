@@ -85,6 +85,19 @@ impl Source for Moving {
             self.at(key, look).ok_or_else(|| SourceError::Absent(key.to_owned()))
         })
     }
+
+    fn part<'a>(
+        &'a self,
+        key: &'a str,
+        from: u64,
+        bytes: u64,
+    ) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
+        Box::pin(async move {
+            let whole = self.get(key).await?;
+            let skipped = usize::try_from(from).unwrap();
+            Ok(whole.into_iter().skip(skipped).take(usize::try_from(bytes).unwrap()).collect())
+        })
+    }
 }
 
 fn at_rest(inspection: &Inspection) -> bool {

@@ -49,6 +49,16 @@ pub(crate) fn backup_info(labels: &[&str]) -> Vec<u8> {
     sealed(&[("backrest", &format), ("backup:current", &backups), ("db", &db), ("db:history", &history)])
 }
 
+/// The backup's manifest, with these files of the cluster, compressed in this way.
+pub(crate) fn manifest(compress_type: &str, files: &[(&str, String)]) -> Vec<u8> {
+    let format = [("backrest-format", "5".to_owned()), ("backrest-version", "\"2.45\"".to_owned())];
+    let label = [("backup-label", format!("\"{LABEL}\""))];
+    let options = [("option-compress-type", format!("\"{compress_type}\""))];
+    let sections: [(&str, &[_]); 4] =
+        [("backrest", &format), ("backup", &label), ("backup:option", &options), ("target:file", files)];
+    sealed(&sections)
+}
+
 /// A repository that holds these segments.
 pub(crate) fn repository(numbers: impl IntoIterator<Item = u64>) -> BTreeMap<String, Vec<u8>> {
     let format = [("backrest-format", "5".to_owned()), ("backrest-version", "\"2.45\"".to_owned())];
@@ -56,9 +66,8 @@ pub(crate) fn repository(numbers: impl IntoIterator<Item = u64>) -> BTreeMap<Str
         [("db-id", "1".to_owned()), ("db-system-id", "77".to_owned()), ("db-version", "\"15\"".to_owned())];
     let history = [("1", r#"{"db-id":77,"db-version":"15"}"#.to_owned())];
     let archive_info = sealed(&[("backrest", &format), ("db", &db), ("db:history", &history)]);
-    let label = [("backup-label", format!("\"{LABEL}\""))];
-    let files = [("pg_data/PG_VERSION", r#"{"size":3,"timestamp":1767225600}"#.to_owned())];
-    let manifest = sealed(&[("backrest", &format), ("backup", &label), ("target:file", &files)]);
+    let manifest =
+        manifest("none", &[("pg_data/PG_VERSION", r#"{"size":3,"timestamp":1767225600}"#.to_owned())]);
     let mut objects: BTreeMap<_, _> =
         numbers.into_iter().map(|number| (key(number), b"segment".to_vec())).collect();
     for (path, bytes) in [

@@ -88,8 +88,8 @@ pub enum Versioning {
 /// Looks into one bucket.
 #[derive(Clone, Debug)]
 pub struct Inspector {
-    client: Client,
-    target: Target,
+    pub(super) client: Client,
+    pub(super) target: Target,
 }
 
 impl Inspector {
@@ -202,30 +202,6 @@ impl Inspector {
         Ok(found)
     }
 
-    /// The bytes under a key.
-    ///
-    /// # Errors
-    /// See [`InspectError`].
-    pub async fn get(&self, key: &str) -> Result<Bytes, InspectError> {
-        let asked = self.asked_for("send an object", key);
-        let request = self.client.get_object().bucket(&self.target.bucket).key(key);
-        let answer = request.send().await.map_err(|error| asked.failed(error))?;
-        let body = answer.body.collect().await.map_err(|error| asked.broke_off(error))?;
-        Ok(body.into_bytes())
-    }
-
-    /// The bytes of one version of a key.
-    ///
-    /// # Errors
-    /// See [`InspectError`].
-    pub async fn get_version(&self, key: &str, version_id: &str) -> Result<Bytes, InspectError> {
-        let asked = self.asked_for("send a version", key);
-        let request = self.client.get_object().bucket(&self.target.bucket).key(key).version_id(version_id);
-        let answer = request.send().await.map_err(|error| asked.failed(error))?;
-        let body = answer.body.collect().await.map_err(|error| asked.broke_off(error))?;
-        Ok(body.into_bytes())
-    }
-
     /// What is under a key, without its bytes.
     ///
     /// # Errors
@@ -327,7 +303,7 @@ impl Inspector {
         Asked { target: &self.target, action, key: None }
     }
 
-    fn asked_for<'a>(&'a self, action: &'static str, key: &'a str) -> Asked<'a> {
+    pub(super) fn asked_for<'a>(&'a self, action: &'static str, key: &'a str) -> Asked<'a> {
         Asked { target: &self.target, action, key: Some(key) }
     }
 }

@@ -1,6 +1,7 @@
 //! The client that looks into any S3 store, and what it finds different from one look to the next.
 
 mod client;
+mod contents;
 mod difference;
 mod error;
 

@@ -48,6 +48,18 @@ async fn what_is_put_is_got_with_its_md5_as_etag(
     store.shutdown().await;
 }
 
+#[tokio::test]
+async fn a_part_is_read_to_where_the_object_ends() {
+    let store = Store::start_behind(Front::Store).await;
+    let inspector = store.inspector();
+    inspector.put("key", "0123456789").await.unwrap();
+    for (from, length, part) in [(0, 4, "0123"), (4, 6, "456789"), (8, 100, "89"), (10, 1, ""), (99, 5, "")] {
+        assert_eq!(inspector.get_part("key", from, length).await.unwrap(), part, "{from} {length}");
+    }
+    let absent = inspector.get_part("none", 0, 1).await.unwrap_err();
+    assert!(matches!(absent, phoenix_store::InspectError::NoSuchKey { .. }), "{absent:?}");
+}
+
 #[rstest]
 #[case("bytes=0-0", Some(0..1))]
 #[case("bytes=5-9", Some(5..10))]

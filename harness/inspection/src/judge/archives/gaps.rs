@@ -1,13 +1,17 @@
 //! Segments that are missing along a path: lost, or removed by retention.
 
-use super::Case;
+use super::{
+    Case,
+    expiry::{Expiry, Kept},
+};
 use crate::{
-    inspection::Severity,
+    inspection::{Severity, Unseen},
     judge::{
         Remarks,
         paths::Way,
         wal::{Hole, Run},
     },
+    retention::Retention,
 };
 use phoenix_core::{Certainty, Finding};
 
@@ -15,66 +19,82 @@ use phoenix_core::{Certainty, Finding};
 enum Kind {
     /// No backup needs what lies before it.
     BeforeBackups,
-    /// It is what retention of WAL leaves: an older backup keeps the WAL that it needs, and no more.
-    Expired,
+    /// Retention of WAL removed it, as it is set.
+    Expired(Retention),
+    /// Retention would have removed it if it were set like this; otherwise it was lost.
+    ExpiredOrLost(Retention),
     /// Something was lost.
     Lost,
 }
 
-pub(super) fn judge(case: &Case<'_>, way: &Way, remarks: &mut Remarks) {
+pub(super) fn judge(case: &Case<'_>, kept: &Kept<'_>, way: &Way, remarks: &mut Remarks) {
     before_the_first(case, way, remarks);
     astray(case, way, remarks);
     for (before, holes, after) in way.breaks(case.wal) {
-        let kind = kind(case, way, &before, &after);
         // what is there and spoilt was said of each segment
         for hole in holes.iter().filter(|hole| !case.wal.is_spoilt(hole)) {
-            let (severity, finding) = said(case, hole, &after, &kind);
-            remarks.say(severity, finding);
+            say(case, hole, &after, &kind(case, kept, way, &before, hole), remarks);
         }
     }
 }
 
-fn kind(case: &Case<'_>, way: &Way, before: &Run, after: &Run) -> Kind {
+fn kind(case: &Case<'_>, kept: &Kept<'_>, way: &Way, before: &Run, hole: &Hole) -> Kind {
     if case.info.is_none() {
         return Kind::Lost; // the backups could not be seen
     }
     if !way.backups.iter().any(|need| need.position.first.number <= before.last.number) {
         return Kind::BeforeBackups;
     }
-    let here = way.backups.iter().filter(|need| before.holds(need.position.first.number));
-    let begins = way.backups.iter().any(|need| need.position.first == after.first);
-    let mut needed = here.map(|need| (need.position.first.number, need.position.last));
-    let (first, last) =
-        needed.by_ref().fold((u64::MAX, 0), |(first, last), (from, to)| (first.min(from), last.max(to)));
-    let keeps_no_more = (first, last) == (before.first.number, before.last.number);
-    if begins && keeps_no_more { Kind::Expired } else { Kind::Lost }
+    match kept.explain(hole, case.archive.id.db_id) {
+        Expiry::Never => Kind::Lost,
+        Expiry::AsTold(setting) => Kind::Expired(setting),
+        Expiry::If(setting) => Kind::ExpiredOrLost(setting),
+    }
 }
 
-fn said(case: &Case<'_>, hole: &Hole, after: &Run, kind: &Kind) -> (Severity, Finding) {
+fn say(case: &Case<'_>, hole: &Hole, after: &Run, kind: &Kind, remarks: &mut Remarks) {
     let size = case.wal.size;
     let (first, last) = (hole.first.name(size), hole.last.name(size));
-    let range = match hole.segments() {
-        1 => format!("segment {first} is missing"),
-        count => format!("{count} segments are missing, {first} to {last}"),
+    let (range, is) = match hole.segments() {
+        1 => (format!("segment {first}"), "is"),
+        count => (format!("{count} segments, {first} to {last},"), "are"),
     };
     let next = after.first.name(size);
-    match kind {
+    let (severity, finding) = match kind {
         Kind::BeforeBackups => {
-            let sentence = format!("{range}: no backup needs what lies before");
+            let sentence = format!("{range} {is} missing: no backup needs what lies before");
             (Severity::Note, Finding::certain("wal-before-backups", sentence, "nothing"))
         }
-        Kind::Expired => {
+        Kind::Expired(setting) => {
+            let sentence = format!("{range} {is} missing: removed by retention, with {setting}");
+            let fix = "nothing: the older backups can be restored, and go no further than their own WAL";
+            (Severity::Note, Finding::certain("wal-expired", sentence, fix))
+        }
+        Kind::ExpiredOrLost(setting) => {
             let sentence = format!(
-                "{range}: an older backup kept the WAL that it needs and no more, as retention leaves it"
+                "{range} {is} missing: either removed by retention or lost, and the store cannot tell which"
             );
-            let fix = "nothing, if repo1-retention-archive is set so; otherwise WAL was lost";
-            (
-                Severity::Warning,
-                Finding::certain("wal-expired", sentence, fix).with_certainty(Certainty::Likely),
-            )
+            let fix = "look what repo1-retention-archive is set to, and say it with --retention-archive (default, if it is \
+                       not set): what that does not explain was lost";
+            let evidence = [
+                format!("{setting} leaves it so; where it is not set, nothing between backups is removed"),
+                format!("archive {}: {next} is there, and follows", case.archive.id),
+            ];
+            let what = format!(
+                "whether {range} of archive {} {} removed by retention or lost",
+                case.archive.id,
+                if is == "is" { "was" } else { "were" }
+            );
+            remarks.unseen(Unseen::decisive(
+                what,
+                "the store does not hold the settings of retention; --retention-archive says them",
+            ));
+            let finding =
+                Finding::certain("wal-expired-or-lost", sentence, fix).with_certainty(Certainty::Unsure);
+            (Severity::Warning, finding.with_evidence(evidence))
         }
         Kind::Lost => {
-            let sentence = format!("{range}: recovery stops there without an error");
+            let sentence = format!("{range} {is} missing: recovery stops there without an error");
             let fix = "bring them back from another repository or the primary's pg_wal; otherwise take a full backup \
                        now, for nothing beyond the gap can be reached from an older one";
             let certainty = if case.info.is_some() { Certainty::Certain } else { Certainty::Likely };
@@ -84,7 +104,8 @@ fn said(case: &Case<'_>, hole: &Hole, after: &Run, kind: &Kind) -> (Severity, Fi
                 finding.with_evidence([format!("archive {}: {next} is there, and follows", case.archive.id)]),
             )
         }
-    }
+    };
+    remarks.say(severity, finding);
 }
 
 /// Where PostgreSQL takes an ancestor's WAL for that of a timeline that lacks its beginning.

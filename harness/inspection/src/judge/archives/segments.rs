@@ -1,5 +1,6 @@
 //! Segments that are there and that recovery cannot use.
 
+use super::foreign;
 use crate::{
     compression::Compression,
     inspection::Unseen,
@@ -13,17 +14,28 @@ use std::collections::{BTreeMap, BTreeSet};
 const FIX: &str = "recovery stops there without an error, and what follows is lost: bring it back from an older \
                    version of the object or from another repository, or take a new full backup";
 
+/// The name of the segment that lies at a path in the archive's folder.
+pub(super) fn named(path: &str) -> &str {
+    path.rsplit('/').next().and_then(|file| file.get(..24)).unwrap_or(path)
+}
+
 /// The WAL that recovery can use; says what it cannot.
 pub(in crate::judge) fn usable(archive: &SeenArchive, stanza: &SeenStanza, remarks: &mut Remarks) -> Wal {
-    let size = size(archive, remarks);
+    let size = told_size(archive, remarks);
     let mut unusable = doubles(archive, remarks);
     unusable.extend(short(archive, stanza, size, remarks));
     unusable.extend(damaged(archive, remarks));
+    unusable.extend(foreign::judge(archive, stanza, size, remarks));
     Wal::of(archive, size, &unusable)
 }
 
-fn size(archive: &SeenArchive, remarks: &mut Remarks) -> SegmentSize {
-    let size = archive.segment_size.unwrap_or_else(|| by_names(archive));
+/// The size of an archive's segments, as far as it is known.
+pub(crate) fn size(archive: &SeenArchive) -> SegmentSize {
+    archive.segment_size.unwrap_or_else(|| by_names(archive))
+}
+
+fn told_size(archive: &SeenArchive, remarks: &mut Remarks) -> SegmentSize {
+    let size = size(archive);
     let bytes = size.bytes();
     if archive.segment_size.is_none() && !archive.segments.is_empty() {
         let what = format!("the size of segments in {}", archive.id);
@@ -100,19 +112,17 @@ fn short(
 fn damaged(archive: &SeenArchive, remarks: &mut Remarks) -> BTreeSet<String> {
     let mut damaged = BTreeSet::new();
     let mut unread: BTreeMap<String, usize> = BTreeMap::new();
-    for seen in &archive.contents {
-        let name = seen.path.rsplit('/').next().and_then(|file| file.get(..24)).unwrap_or(&seen.path);
-        match &seen.content {
+    for (path, content) in &archive.contents {
+        match content {
             Reading::Damaged(why) => {
-                let sentence = format!("segment {name} is not what its name says: {why}");
-                remarks
-                    .harm(Finding::certain("wal-damaged", sentence, FIX).with_evidence([seen.path.clone()]));
-                damaged.insert(seen.path.clone());
+                let sentence = format!("segment {} is not what its name says: {why}", named(path));
+                remarks.harm(Finding::certain("wal-damaged", sentence, FIX).with_evidence([path.clone()]));
+                damaged.insert(path.clone());
             }
             Reading::Missing | Reading::Sealed | Reading::Refused(_) => {
-                *unread.entry(seen.content.trouble().unwrap_or_default()).or_default() += 1;
+                *unread.entry(content.trouble().unwrap_or_default()).or_default() += 1;
             }
-            Reading::Whole(()) => {}
+            Reading::Whole(_) => {}
         }
     }
     for (why, count) in unread {
