@@ -90,7 +90,7 @@ Nothing is written, and no PostgreSQL is needed. What decides is read from names
 manifests and histories; --checksums reads the content of segments and backups too.
 
 Exit status: 0 every backup can be restored, and no WAL is missing in between · 1 harm · 2 usage · 3 what \
-decides could not be read
+decides could not be seen
 
 Examples:
   phoenix inspect /var/lib/pgbackrest

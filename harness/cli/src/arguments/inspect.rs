@@ -24,11 +24,11 @@ pub struct InspectArguments {
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// The environment variable that holds the access key; without it castle.toml's, or AWS_ACCESS_KEY_ID
-    #[arg(long, value_name = "NAME", requires = "secret_key_variable")]
+    #[arg(long, value_name = "NAME")]
     pub access_key_variable: Option<String>,
     /// The environment variable that holds the secret key; without it castle.toml's, or
     /// AWS_SECRET_ACCESS_KEY
-    #[arg(long, value_name = "NAME", requires = "access_key_variable")]
+    #[arg(long, value_name = "NAME")]
     pub secret_key_variable: Option<String>,
     /// The environment variable that holds the passphrase of an encrypted repository
     #[arg(long, value_name = "NAME", default_value = "PGBACKREST_REPO1_CIPHER_PASS")]
