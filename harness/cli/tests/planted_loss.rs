@@ -6,7 +6,8 @@
 use phoenix_cli::testing::{containers, evidence, ledger_of};
 use phoenix_containers::Containers;
 use phoenix_core::{
-    Fault, Lsn, Promise, RecoveryTarget, Report, SegmentSize, Timeline, Verdict, WalSegment, defect::Act,
+    Fault, Lsn, Promise, RecoveryTarget, Report, SegmentSize, Timeline, Verdict, WalSegment,
+    defect::{Act, Setting},
     ledger::Outcome,
 };
 use phoenix_drill::{BackupKind, CastlePlan, Drill, Environment, Keep, Result, Scenario, Settings, stage};
@@ -199,7 +200,7 @@ async fn find_the_missing_segment<E: Faulty>(
 }
 
 /// The rows up to a position, and some beyond it; the restore may be asked for otherwise than the drill believes.
-async fn stop_before(drill: &mut Drill, place: &Local, restore: &[&str]) -> Result<Verdict> {
+async fn stop_before(drill: &mut Drill, place: &Local, restore: &[(&str, Option<&str>)]) -> Result<Verdict> {
     let (castle, backup) = drill.birth_with_backup(place, CastlePlan::default()).await?;
     let marks = drill.marks(&*castle, backup).await?;
     drill.workload(&*castle).await?;
@@ -209,8 +210,10 @@ async fn stop_before(drill: &mut Drill, place: &Local, restore: &[&str]) -> Resu
     drill.archive_everything(&*castle).await?;
     let ashes = drill.wipe(castle).await?;
     if !restore.is_empty() {
-        let options = restore.iter().map(|option| (*option).to_owned()).collect();
-        drill.plant(place, &[Act::Restore(options)], &marks).await?;
+        let setting =
+            |value: Option<&str>| value.map_or(Setting::Absent, |value| Setting::Value(value.into()));
+        let options = restore.iter().map(|(name, value)| ((*name).to_owned(), setting(*value)));
+        drill.plant(place, &[Act::Restore(options.collect())], &marks).await?;
     }
     let castle = drill.rebirth(ashes, target).await?;
     drill.judge(&*castle, Promise::RowsUntil { lsn }).await
@@ -219,18 +222,18 @@ async fn stop_before(drill: &mut Drill, place: &Local, restore: &[&str]) -> Resu
 #[rstest]
 #[case::control(&[], Verdict::Valid, None)]
 #[case::ignored(
-    &["--type=default", "--target=NONE", "--target-action=NONE"],
+    &[("type", Some("default")), ("target", None), ("target-action", None)],
     Verdict::invalid(Fault::Overshot),
     Some("target-ignored")
 )]
 #[case::another(
-    &["--target={tail-lsn}"],
+    &[("target", Some("{tail-lsn}"))],
     Verdict::invalid(Fault::Loss),
     Some("recovery-stopped-early")
 )]
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_beyond_the_target_are_found(
-    #[case] restore: &[&str],
+    #[case] restore: &[(&str, Option<&str>)],
     #[case] expected: Verdict,
     #[case] code: Option<&str>,
 ) {
