@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::plan::{AnswerFault, Effect, Fault, FaultPlan, Operation, ResetMoment, StorageFault, WireFault};
+use super::describe::Describe;
+use super::plan::{AnswerFault, Effect, Fault, FaultPlan, Operation, StorageFault, WireFault};
 use super::request::Target;
 
 /// Why a fault was not armed.
@@ -272,46 +273,6 @@ impl StorageView<'_> {
             let operation = self.operation;
             self.state.count(at, operation, &key, || format!("{}, {keys} key(s)", fault.describe()));
         }
-    }
-}
-
-/// Says in the evidence what was done.
-trait Describe {
-    fn describe(&self) -> String;
-}
-
-impl Describe for AnswerFault {
-    fn describe(&self) -> String {
-        match self {
-            Self::AccessDenied => "answered 403 AccessDenied".to_owned(),
-            Self::NoSuchKey => "answered 404 NoSuchKey".to_owned(),
-            Self::SlowDown => "answered 503 SlowDown".to_owned(),
-            Self::Delay { delay } => format!("held for {} ms", delay.as_millis()),
-        }
-    }
-}
-
-impl Describe for WireFault {
-    fn describe(&self) -> String {
-        match self {
-            Self::Truncate { after_bytes } => format!("ended after {after_bytes} bytes of the body"),
-            Self::FlipBit { at_byte, bit } => format!("flipped bit {} of byte {at_byte}", bit % 8),
-            Self::Reset { moment } => match moment {
-                ResetMoment::BeforeHandling => "reset, not carried out".to_owned(),
-                ResetMoment::AfterHandling => "reset, though carried out".to_owned(),
-            },
-        }
-    }
-}
-
-impl Describe for StorageFault {
-    fn describe(&self) -> String {
-        match self {
-            Self::Lost => "not there",
-            Self::Old => "the version before",
-            Self::Empty => "empty",
-        }
-        .to_owned()
     }
 }
 

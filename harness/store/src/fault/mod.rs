@@ -7,6 +7,7 @@
 
 pub(crate) mod answer;
 mod armed;
+mod describe;
 mod glob;
 pub(crate) mod layer;
 mod plan;
