@@ -79,6 +79,14 @@ pub(super) const CAUSES: &[Cause] = &[
         certainty: Certain,
     },
     Cause {
+        says: &[&["must specify restore_command"]],
+        statuses: &[],
+        code: "restore-command-missing",
+        sentence: "the server has no restore_command: the restore was asked for no recovery, and the backup needs WAL",
+        fix: "restore without --type=none, so that pgBackRest writes restore_command into postgresql.auto.conf",
+        certainty: Certain,
+    },
+    Cause {
         says: &[&["could not restore file"]],
         statuses: &[],
         code: "archive-get-failed",
@@ -148,7 +156,7 @@ pub(super) const CAUSES: &[Cause] = &[
         certainty: Certain,
     },
     Cause {
-        says: &[&["HTTP request failed with 5"]],
+        says: &[&["HTTP request failed with 5"], &["ServiceError: [5"]],
         statuses: &[],
         code: "store-failed",
         sentence: "the store answered with an error of its own",

@@ -151,6 +151,7 @@ mod tests {
             ),
             ("ServiceError: TLS error [1:167772427] wrong version number", "store-not-tls"),
             ("ServiceError: HTTP request failed with 503 (Service Unavailable):", "store-failed"),
+            ("ServiceError: [503] Service Unavailable", "store-failed"),
             (
                 "FormatError: key/value found outside of section at line 1: \u{fffd}\"x\u{fffd}WZ",
                 "repository-key-wrong",
