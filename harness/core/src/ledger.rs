@@ -215,21 +215,30 @@ fn bound_unknown_ends(attempts: &mut BTreeMap<RowId, Attempt>) {
 /// The life that burned last: how often the cluster had been reborn when the last disaster struck;
 /// the one that is lived if nothing ever burned.
 pub fn burned_life(entries: &[Entry]) -> u32 {
-    let disaster = entries.iter().rposition(|entry| matches!(entry, Entry::Disaster { .. }));
-    let until = &entries[..disaster.unwrap_or(entries.len())];
+    let until = &entries[..last_disaster(entries).unwrap_or(entries.len())];
     let rebirths = until.iter().filter(|entry| matches!(entry, Entry::Rebirth { .. })).count();
     u32::try_from(rebirths).unwrap_or(u32::MAX)
+}
+
+/// Where the last disaster stands.
+pub(crate) fn last_disaster(entries: &[Entry]) -> Option<usize> {
+    entries.iter().rposition(|entry| matches!(entry, Entry::Disaster { .. }))
+}
+
+/// What was written since the cluster last burned or was reborn.
+pub(crate) fn since_turn(entries: &[Entry]) -> &[Entry] {
+    let turn = |entry: &Entry| matches!(entry, Entry::Disaster { .. } | Entry::Rebirth { .. });
+    entries.rsplit(turn).next().unwrap_or_default()
 }
 
 /// The rows that were read at the end, since the cluster last burned or was reborn: what an earlier
 /// life was seen to hold says nothing about this one.
 pub fn reads(entries: &[Entry]) -> Vec<ReadRow> {
-    let turn = |entry: &Entry| matches!(entry, Entry::Disaster { .. } | Entry::Rebirth { .. });
     let read = |entry: &Entry| match entry {
         Entry::Read(row) => Some(row.clone()),
         _ => None,
     };
-    entries.rsplit(turn).next().unwrap_or_default().iter().filter_map(read).collect()
+    since_turn(entries).iter().filter_map(read).collect()
 }
 
 #[cfg(test)]

@@ -50,24 +50,24 @@ pub struct Object {
 /// What was there before the last fire and is not now, or went back, one sentence each. What was looked at
 /// after the promised position may be gone.
 pub(crate) fn missing(entries: &[Entry], promise: &Promise) -> Vec<String> {
-    let turn = |entry: &Entry| matches!(entry, Entry::Disaster { .. } | Entry::Rebirth { .. });
-    let seen = |entry: &Entry| match entry {
-        Entry::Objects { objects, lsn, life, .. } => Some((objects.clone(), *lsn, *life)),
-        _ => None,
-    };
+    let Some(disaster) = ledger::last_disaster(entries) else { return Vec::new() };
     let burned = ledger::burned_life(entries);
     let promised = |lsn: Lsn, life: u32| {
         life != burned || promise.covers(Commit { xid: crate::Xid(0), lsn_before: lsn, lsn_after: lsn })
     };
-    let disaster = entries.iter().rposition(|entry| matches!(entry, Entry::Disaster { .. }));
-    let last_turn = entries.iter().rposition(turn);
-    let (Some(disaster), Some(last_turn)) = (disaster, last_turn) else { return Vec::new() };
     let before =
         entries[..disaster].iter().rev().filter_map(seen).find(|(_, lsn, life)| promised(*lsn, *life));
-    let after = entries[last_turn..].iter().rev().find_map(seen);
+    let after = ledger::since_turn(entries).iter().rev().find_map(seen);
     match (before, after) {
-        (Some((before, ..)), Some((after, ..))) => compare(&before, &after),
+        (Some((before, ..)), Some((after, ..))) => compare(before, after),
         _ => Vec::new(),
+    }
+}
+
+fn seen(entry: &Entry) -> Option<(&[Object], Lsn, u32)> {
+    match entry {
+        Entry::Objects { objects, lsn, life, .. } => Some((objects, *lsn, *life)),
+        _ => None,
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
             object(ObjectKind::Sequence, "public.memories_id_seq", Some(203)),
         ]
     }
-    fn seen(objects: Vec<Object>, lsn: u64, life: u32) -> Entry {
+    fn looked_at(objects: Vec<Object>, lsn: u64, life: u32) -> Entry {
         Entry::Objects { objects, lsn: Lsn(lsn), life, at: AT }
     }
     fn fire() -> [Entry; 2] {
@@ -112,7 +112,7 @@ mod tests {
     }
     fn after(before: Entry, after: Vec<Object>, promise: Promise) -> Vec<String> {
         let [disaster, rebirth] = fire();
-        missing(&[before, disaster, rebirth, seen(after, 0, 1)], &promise)
+        missing(&[before, disaster, rebirth, looked_at(after, 0, 1)], &promise)
     }
 
     #[test]
@@ -121,9 +121,9 @@ mod tests {
             let mut rest = whole();
             rest.remove(gone);
             let expected = format!("{} {} is gone", object.kind, object.name);
-            assert_eq!(after(seen(whole(), 9, 0), rest, Promise::EveryAcknowledgedRow), [expected]);
+            assert_eq!(after(looked_at(whole(), 9, 0), rest, Promise::EveryAcknowledgedRow), [expected]);
         }
-        assert!(after(seen(whole(), 9, 0), whole(), Promise::EveryAcknowledgedRow).is_empty());
+        assert!(after(looked_at(whole(), 9, 0), whole(), Promise::EveryAcknowledgedRow).is_empty());
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         let with = |value| {
             let mut objects = whole();
             objects[4].value = value;
-            after(seen(whole(), 9, 0), objects, Promise::EveryAcknowledgedRow)
+            after(looked_at(whole(), 9, 0), objects, Promise::EveryAcknowledgedRow)
         };
         assert!(with(Some(203)).is_empty() && with(Some(235)).is_empty());
         assert_eq!(with(Some(202)), ["sequence public.memories_id_seq went back from 203 to 202"]);
@@ -141,15 +141,15 @@ mod tests {
     #[test]
     fn what_was_seen_after_the_target_is_not_promised() {
         let until = |lsn| Promise::RowsUntil { lsn: Lsn(lsn) };
-        assert_eq!(after(seen(whole(), 9, 0), Vec::new(), until(9)).len(), 5);
-        assert!(after(seen(whole(), 9, 0), Vec::new(), until(8)).is_empty());
+        assert_eq!(after(looked_at(whole(), 9, 0), Vec::new(), until(9)).len(), 5);
+        assert!(after(looked_at(whole(), 9, 0), Vec::new(), until(8)).is_empty());
         let [disaster, rebirth] = fire();
         let lines = [
-            seen(whole(), 5, 0),
-            seen(whole()[..1].to_vec(), 9, 0),
+            looked_at(whole(), 5, 0),
+            looked_at(whole()[..1].to_vec(), 9, 0),
             disaster,
             rebirth,
-            seen(Vec::new(), 0, 1),
+            looked_at(Vec::new(), 0, 1),
         ];
         assert_eq!(missing(&lines, &until(8)).len(), 5, "what was seen before it is");
         assert_eq!(missing(&lines, &until(9)).len(), 1, "what was dropped meanwhile is not");
@@ -159,13 +159,14 @@ mod tests {
     fn an_earlier_life_is_promised_whole_and_nothing_is_known_of_a_castle_nobody_asked() {
         let [disaster, rebirth] = fire();
         let two = |last: Vec<Entry>| {
-            let mut lines = vec![seen(whole(), 99, 0), disaster.clone(), rebirth.clone(), disaster.clone()];
+            let mut lines =
+                vec![looked_at(whole(), 99, 0), disaster.clone(), rebirth.clone(), disaster.clone()];
             lines.extend(last);
             missing(&lines, &Promise::RowsUntil { lsn: Lsn(5) })
         };
-        assert_eq!(two(vec![rebirth.clone(), seen(Vec::new(), 0, 2)]).len(), 5);
+        assert_eq!(two(vec![rebirth.clone(), looked_at(Vec::new(), 0, 2)]).len(), 5);
         assert!(two(vec![rebirth.clone()]).is_empty());
         assert!(two(Vec::new()).is_empty());
-        assert!(missing(&[seen(whole(), 9, 0)], &Promise::EveryAcknowledgedRow).is_empty());
+        assert!(missing(&[looked_at(whole(), 9, 0)], &Promise::EveryAcknowledgedRow).is_empty());
     }
 }
