@@ -144,6 +144,9 @@ impl Drill {
 
 /// The first row that came back though it lies beyond the target.
 fn first_beyond(account: &Account, entries: &[Entry]) -> Result<Option<(String, Commit)>> {
+    if account.overshot.is_empty() {
+        return Ok(None);
+    }
     let attempts = ledger::attempts(entries).doing("reading the ledger")?;
     let commit = |row: &RowId| match attempts.get(row)?.outcome {
         Outcome::Ok { commit, .. } => Some(commit),
